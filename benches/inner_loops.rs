@@ -60,7 +60,13 @@ impl Chat {
         let (id, users, posted) = transaction(&mut conn, |conn| {
             let ids: Vec<UserId> = (0..MEMBERS).map(|number| user(conn, number)).collect();
             let title = Title::parse("Hall").unwrap();
-            let new = NewChat { kind: ChatKind::Group, title, creator: ids[0], members: ids.clone() };
+            let new = NewChat {
+                kind: ChatKind::Group,
+                title,
+                creator: ids[0],
+                members: ids.clone(),
+                custom: Default::default(),
+            };
             let Made::New { snapshot, .. } = create_chat(conn, &policy, &new)? else { panic!("it is new") };
             let id = snapshot.chat.id;
             let users: Vec<_> = users::active_cards(conn, &ids)?.into_iter().map(Arc::new).collect();
@@ -108,8 +114,11 @@ fn post(
         MessageBody::parse(&format!("Message number {number}, and a few words to make it a usual one"))
             .unwrap();
     let by = sender.id;
-    let posted =
-        apply(conn, policy, &command(chat, by, Action::PostMessage { sender, body, client_id: None }));
+    let posted = apply(
+        conn,
+        policy,
+        &command(chat, by, Action::PostMessage { sender, body, client_id: None, custom: Default::default() }),
+    );
     let event = posted.unwrap().event.unwrap();
     let Change::MessagePosted { message } = &event.change else { panic!("it was posted") };
     let emoji = Emoji::parse("👍").unwrap();

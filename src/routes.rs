@@ -8,8 +8,8 @@ use actix_web::{
 
 use crate::{
     api::{
-        activity, avatars, blocks, chats, credentials, events, health, members, messages, pictures, profile,
-        reactions, revocations, rooms, search, settings, sign_in, sync, tokens, users,
+        activity, avatars, blocks, chats, credentials, events, guests, health, members, messages, pictures,
+        profile, reactions, revocations, rooms, search, settings, sign_in, sync, tokens, users,
     },
     error::ApiError,
     middleware::authenticate,
@@ -53,6 +53,7 @@ pub fn routes(app: &mut ServiceConfig) {
         // Accounts.
         .service(at("/logout").post(sign_in::logout).done())
         .service(at("/register").post(sign_in::register).done())
+        .service(at("/guests").post(guests::create).done())
         .service(at("/healthz").get(health::health).done())
         .service(at("/readyz").get(health::ready).done())
         .service(at("/messages/avatars/{user}.svg").get(avatars::show).done())
@@ -110,6 +111,7 @@ fn api(api: &mut ServiceConfig) {
         // Users.
         .service(at("/users").get(users::list).post(users::create).done())
         .service(at("/settings").get(settings::show).done())
+        .service(at("/guests/claim").post(guests::claim).done())
         .service(at("/users/me").get(profile::show).patch(profile::update).done())
         .service(at("/users/me/sessions").get(credentials::sessions).delete(credentials::end_sessions).done())
         .service(at("/users/me/sessions/{session}").delete(credentials::end_session).done())

@@ -46,6 +46,8 @@ pub struct AppState {
     pub passwords: Hasher,
     pub login_throttle: Arc<LoginThrottle>,
     pub registrations: Arc<Registrations>,
+    /// Limits the guests that an address creates.
+    pub guest_registrations: Arc<Registrations>,
     pub sightings: Sightings,
     /// `None`: the picture proxy is off, and browsers load pictures from their hosts.
     pub pictures: Option<PictureProxy>,

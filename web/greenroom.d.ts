@@ -10,6 +10,8 @@ export interface User {
   username: string;
   display_name: string;
   avatar_url: string;
+  /** Whether the user is a guest, without an account. */
+  is_guest: boolean;
 }
 
 /** Data of the host. Names that begin with `_` are for staff only. */
@@ -107,6 +109,9 @@ export interface Me {
   unread_from: number | null;
 }
 
+/** What guests may do in a room. */
+export type GuestAccess = "none" | "read" | "write";
+
 export interface Chat {
   id: number;
   title: string;
@@ -128,6 +133,7 @@ export interface Chat {
   /** For rooms only. */
   object?: { type: string; id: string } | null;
   is_public?: boolean;
+  guest_access?: GuestAccess;
   is_member?: boolean;
 }
 
@@ -334,6 +340,11 @@ export class Api {
   logout(): Promise<null>;
   register(fields: UserFields & { password: string }): Promise<OwnUser>;
 
+  /** Creates a guest, without authentication. The key is a token. */
+  createGuest(fields?: { display_name?: string }): Promise<{ user: OwnUser; key: string; expires_in: number }>;
+  /** Takes over a guest: chats and messages become the user's. Resolves once all of them are. */
+  claimGuest(key: string): Promise<{ merged_from: number; is_done: true }>;
+
   chats(query?: ListQuery & { search?: string; match?: Match; chat_type?: Chat["chat_type"] }): Promise<Page<Chat>>;
   chat(id: number): Promise<Chat>;
   createChat(fields: {
@@ -343,6 +354,7 @@ export class Api {
     object_type?: string;
     object_id?: string;
     is_public?: boolean;
+    guest_access?: GuestAccess;
     custom?: Custom;
   }): Promise<Chat>;
   /** Merges data into a chat's: null removes a name, and instead of the object all names. */

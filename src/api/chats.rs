@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     core::model::{
-        ChatId, ChatKind, Command, CustomChange, FieldErrors, UserId,
+        ChatId, ChatKind, Command, CustomChange, FieldErrors, GuestAccess, UserId,
         command::{Action, NewChat},
         permission::Ability,
         text::{REQUIRED, Title},
@@ -102,6 +102,10 @@ pub(crate) struct CreateFields {
     #[serde(default)]
     #[schema(value_type = bool)]
     is_public: Field,
+    /// Rooms only: what guests may do. Default: `none`.
+    #[serde(default)]
+    #[schema(value_type = GuestAccess)]
+    guest_access: Field,
     /// Data of the host.
     #[serde(default)]
     #[schema(value_type = Option<HashMap<String, serde_json::Value>>)]
@@ -113,8 +117,8 @@ impl CreateFields {
         let mut errors = FieldErrors::default();
         let kind = errors.note("chat_type", self.chat_type.choice(ChatKind::parse));
         if kind == Some(ChatKind::Room) {
-            let Self { title, object_type, object_id, is_public, custom, .. } = self;
-            let fields = RoomFields { title, object_type, object_id, is_public, custom };
+            let Self { title, object_type, object_id, is_public, guest_access, custom, .. } = self;
+            let fields = RoomFields { title, object_type, object_id, is_public, guest_access, custom };
             return fields.check(creator).map(CreateChat::Room);
         }
         let title = errors.note("title", title(&self.title));
@@ -169,20 +173,21 @@ pub async fn update(
             return Err(error);
         }
     };
-    if !change.is_of_custom_only() {
+    if !change.leaves_title() {
         chats::expect_renamable(&state, chat, by).await?;
         may_rename.await?;
     }
-    let Update { title, is_public, custom } = change;
+    let Update { title, is_public, guest_access, custom } = change;
     let rename = match title {
         TitleChange::Unchanged => None,
         TitleChange::Automatic => Some(Action::Rename { title: None }),
         TitleChange::Given(title) => Some(Action::Rename { title: Some(title) }),
     };
     let open = is_public.map(|is_public| Action::Open { is_public });
+    let guest_access = guest_access.map(Action::ChangeGuestAccess);
     let custom = custom.map(Action::ChangeCustom);
     // The actions that can be refused while the others are allowed run first.
-    for action in open.into_iter().chain(custom).chain(rename) {
+    for action in open.into_iter().chain(guest_access).chain(custom).chain(rename) {
         state.directory.command(Command { chat, by, action }).await?;
     }
     show(HttpResponse::Ok(), &state, &caller, chat).await
@@ -198,6 +203,10 @@ pub(crate) struct UpdateFields {
     #[serde(default)]
     #[schema(value_type = bool)]
     is_public: Field,
+    /// What guests may do in a public room. For admins and staff.
+    #[serde(default)]
+    #[schema(value_type = GuestAccess)]
+    guest_access: Field,
     /// Data of the host, merged into the chat's: `null` removes a name, and instead of the object all names.
     #[serde(default)]
     #[schema(value_type = Option<HashMap<String, serde_json::Value>>)]
@@ -208,12 +217,15 @@ pub(crate) struct UpdateFields {
 struct Update {
     title: TitleChange,
     is_public: Option<bool>,
+    guest_access: Option<GuestAccess>,
     custom: Option<CustomChange>,
 }
 
 impl Update {
-    fn is_of_custom_only(&self) -> bool {
-        self.custom.is_some() && self.is_public.is_none() && matches!(self.title, TitleChange::Unchanged)
+    /// Whether it changes something, but neither the title nor the publicity. Permission to rename is not needed then.
+    fn leaves_title(&self) -> bool {
+        let is_something = self.custom.is_some() || self.guest_access.is_some();
+        is_something && self.is_public.is_none() && matches!(self.title, TitleChange::Unchanged)
     }
 }
 
@@ -234,9 +246,16 @@ impl UpdateFields {
             given => title(given).map(|title| title.map_or(TitleChange::Automatic, TitleChange::Given)),
         };
         let is_public = if self.is_public.is_given() { self.is_public.boolean().map(Some) } else { Ok(None) };
-        let custom = errors.note("custom", self.custom.change());
-        match (errors.note("title", given), errors.note("is_public", is_public), custom) {
-            (Some(title), Some(is_public), Some(custom)) => Ok(Update { title, is_public, custom }),
+        let guest_access = match &self.guest_access {
+            Field::Missing => Ok(None),
+            given => given.choice(GuestAccess::parse).map(Some),
+        };
+        let (title, is_public) = (errors.note("title", given), errors.note("is_public", is_public));
+        let guest_access = errors.note("guest_access", guest_access);
+        match (title, is_public, guest_access, errors.note("custom", self.custom.change())) {
+            (Some(title), Some(is_public), Some(guest_access), Some(custom)) => {
+                Ok(Update { title, is_public, guest_access, custom })
+            }
             _ => Err(errors),
         }
     }

@@ -39,7 +39,7 @@ pub async fn list(
     request: HttpRequest,
 ) -> HandlerResult {
     let query = Query::of(&request);
-    let permission = state.permitted(chat.0, caller.id(), Ability::TakePart);
+    let permission = state.permitted(chat.0, caller.id(), Ability::Read);
     if let Some(words) = query.get("search").and_then(Words::of) {
         let question = SearchRequest::of(&query, words, Some(chat.0));
         let question = Checked::from(question).authorize_errors(permission).await?;
@@ -106,7 +106,7 @@ fn find(
     user: UserId,
     wanted: PageQuery,
 ) -> Result<MessagePage, StorageError> {
-    let chat = membership::authorized(conn, chat, user, Ability::TakePart)?.chat;
+    let chat = membership::authorized(conn, chat, user, Ability::Read)?.chat;
     let (bounds, places) = match wanted {
         PageQuery::Numbered(page) => {
             let newest = chat.last_pos.saturating_sub(page.skip());

@@ -8,6 +8,7 @@ mod body;
 pub mod chats;
 pub mod credentials;
 pub mod events;
+pub mod guests;
 pub mod health;
 pub mod index;
 pub mod members;

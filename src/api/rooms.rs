@@ -10,7 +10,7 @@ use super::{
 use crate::{
     core::{
         model::{
-            FieldErrors, HostObject, UserId,
+            FieldErrors, GuestAccess, HostObject, UserId,
             command::NewRoom,
             text::{self, BLANK, Title},
         },
@@ -60,6 +60,7 @@ pub(super) struct RoomFields {
     pub object_type: Field,
     pub object_id: Field,
     pub is_public: Field,
+    pub guest_access: Field,
     pub custom: CustomField,
 }
 
@@ -71,10 +72,21 @@ impl RoomFields {
         let title = errors.note("title", title);
         let object = self.object(&mut errors);
         let is_public = if self.is_public.is_given() { self.is_public.boolean() } else { Ok(true) };
-        let custom = errors.note("custom", self.custom.new_data());
-        match (title, errors.note("is_public", is_public), custom) {
-            (Some(title), Some(is_public), Some(custom)) if errors.is_empty() => {
-                Ok(NewRoom { title, is_public, object, creator, custom })
+        let guest_access = match &self.guest_access {
+            Field::Missing => Ok(GuestAccess::None),
+            given => given.choice(GuestAccess::parse),
+        };
+        let guest_access = match (guest_access, &is_public) {
+            (Ok(GuestAccess::Read | GuestAccess::Write), Ok(false)) => {
+                Err("Only a public room can be open to guests.".to_owned())
+            }
+            (access, _) => access,
+        };
+        let (is_public, guest_access) =
+            (errors.note("is_public", is_public), errors.note("guest_access", guest_access));
+        match (title, is_public, guest_access, errors.note("custom", self.custom.new_data())) {
+            (Some(title), Some(is_public), Some(guest_access), Some(custom)) if errors.is_empty() => {
+                Ok(NewRoom { title, is_public, object, creator, guest_access, custom })
             }
             _ => Err(errors),
         }

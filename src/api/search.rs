@@ -39,7 +39,7 @@ pub async fn search(state: Data<AppState>, caller: Authenticated, request: HttpR
     let question = words(&query).and_then(|words| SearchRequest::of(&query, words, chat));
     let question = match chat {
         Some(chat) => {
-            let permission = state.permitted(chat, caller.id(), Ability::TakePart);
+            let permission = state.permitted(chat, caller.id(), Ability::Read);
             Checked::from(question).authorize_errors(permission).await?
         }
         None => question?,

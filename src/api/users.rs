@@ -27,7 +27,7 @@ use crate::{
             user_search::{self, FoundUser},
         },
         tables::{
-            external_users, user_custom,
+            external_users, merged_guests, user_custom,
             users::{self, User},
         },
     },
@@ -67,12 +67,15 @@ pub async fn search(state: Data<AppState>, caller: Authenticated, request: HttpR
         return Err(FieldErrors::of("q", sentence).into());
     }
     let matching = query.matching()?;
-    let user = caller.id();
+    let (user, is_guest) = (caller.id(), caller.card.is_guest);
     let policy = state.policy.clone();
     let find = move |conn: &mut AnyConn| {
-        let found = match contact_policy::is_limited(conn, &policy, user)? {
-            true => contact_search::search(conn, user, &wanted, matching)?,
-            false => user_search::search(conn, user, &wanted, matching)?,
+        let found = if is_guest {
+            user_search::search_staff(conn, &wanted, matching)?
+        } else if contact_policy::is_limited(conn, &policy, user)? {
+            contact_search::search(conn, user, &wanted, matching)?
+        } else {
+            user_search::search(conn, user, &wanted, matching)?
         };
         let ids: Vec<UserId> = found.iter().map(|found| found.card.id).collect();
         Ok((found, user_custom::of_users(conn, &ids)?))
@@ -140,6 +143,8 @@ pub async fn create(
 pub(super) async fn known(state: &AppState, by: UserId, user: UserId) -> Result<User, Refusal> {
     let policy = state.policy.clone();
     let find = move |conn: &mut AnyConn| {
+        // A guest that became a user with an account is that user.
+        let user = merged_guests::user_of(conn, user)?.unwrap_or(user);
         contact_policy::expect_known(conn, &policy, by, user)?;
         users::find(conn, user)
     };
@@ -149,8 +154,8 @@ pub(super) async fn known(state: &AppState, by: UserId, user: UserId) -> Result<
 /// `GET users/{user}/`: the public view, for callers that may see the user. The user and staff get the full
 /// view.
 pub async fn detail(state: Data<AppState>, caller: Authenticated, user: Id<UserId>) -> HandlerResult {
-    let id = user.0;
-    let user = known(&state, caller.id(), id).await?;
+    let user = known(&state, caller.id(), user.0).await?;
+    let id = user.id();
     if caller.is_staff || caller.id() == id {
         return answer_own(&state, HttpResponse::Ok(), &user, caller.is_staff).await;
     }

@@ -280,6 +280,7 @@ mod tests {
                 username: String::new(),
                 display_name: String::new(),
                 avatar_url: None,
+                is_guest: false,
             }),
             is_staff: false,
             credential: Credential::Token(key.to_string()),

@@ -13,7 +13,10 @@ use crate::{
         sync::Mutex,
     },
     net::forwarded,
-    storage::{WriterHandle, tables::sightings},
+    storage::{
+        WriterHandle,
+        tables::sightings::{self, Sighting},
+    },
 };
 
 /// Minimum interval between recorded uses of a credential, in microseconds.
@@ -30,11 +33,20 @@ const WAITING: usize = 100_000;
 
 /// Buffer of recorded uses that are not stored yet.
 #[derive(Debug, Default)]
-pub struct Sightings(Mutex<HashMap<Credential, (Timestamp, Origin)>>);
+pub struct Sightings(Mutex<HashMap<Credential, Sighting>>);
 
 impl Sightings {
     /// Records a use of the caller's credential, unless the last recorded one is recent.
     pub fn note(&self, caller: &Caller, request: &HttpRequest, config: &Config) {
+        self.record(caller, || Some(origin(request, config)));
+    }
+
+    /// Records a use over an open socket, unless the last recorded one is recent.
+    pub fn note_use_of_socket(&self, caller: &Caller) {
+        self.record(caller, || None);
+    }
+
+    fn record(&self, caller: &Caller, origin: impl FnOnce() -> Option<Origin>) {
         if matches!(caller.credential, Credential::Jwt(_)) {
             return;
         }
@@ -44,7 +56,8 @@ impl Sightings {
         }
         let mut waiting = self.0.lock();
         if waiting.len() < WAITING {
-            waiting.insert(caller.credential.clone(), (now, origin(request, config)));
+            let sighting = Sighting { at: now, origin: origin(), is_of_guest: caller.card.is_guest };
+            waiting.insert(caller.credential.clone(), sighting);
         }
     }
 

@@ -34,6 +34,10 @@ pub enum Answered {
     Reacted {
         added: bool,
     },
+    /// `is_left`: whether further steps of the handover remain.
+    HandedOver {
+        is_left: bool,
+    },
     Marked(i64),
     Added(usize),
     Member(Box<Member>),

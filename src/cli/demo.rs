@@ -125,7 +125,8 @@ impl DemoWriter<'_> {
     fn room(&mut self, title: &str, object: HostObject, with: &[&User]) -> Result<ChatId, StorageError> {
         let title = valid(Title::parse(title))?.ok_or(Refusal::Internal)?;
         let (object, creator, custom) = (Some(object), with[0].id(), Custom::default());
-        let new = NewRoom { title, is_public: true, object, creator, custom };
+        let new =
+            NewRoom { title, is_public: true, object, creator, guest_access: Default::default(), custom };
         let room = match create_room(self.conn, &self.policy, &new)? {
             Made::New { snapshot, .. } => snapshot.chat.id,
             Made::Existing(room) => room,

@@ -16,7 +16,7 @@ use ipnet::IpNet;
 
 use crate::{
     bus::RedisUrl,
-    core::model::{Contacts, ObjectRooms, PictureHost, host_names::AllowedHost},
+    core::model::{Contacts, Guests, ObjectRooms, PictureHost, host_names::AllowedHost},
     rate_limit::{Rate, Rates},
     storage::DatabaseUrl,
 };
@@ -115,6 +115,10 @@ pub struct Config {
     /// 100/h
     #[arg(long, env = "GREENROOM_REGISTRATIONS_PER_ADDRESS", default_value = "100/h", value_parser = rate)]
     pub registrations_per_address: Rate,
+
+    /// Whether visitors may become guests, without an account: open or closed
+    #[arg(long, env = "GREENROOM_GUESTS", default_value = "closed")]
+    pub guests: Guests,
 
     /// Failed sign-ins per minute that one address may have
     #[arg(long, env = "GREENROOM_FAILED_SIGN_INS_PER_ADDRESS", default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..))]

@@ -22,7 +22,7 @@ pub struct ChatMeter {
 }
 
 /// Event types, in the order of [`index_of`].
-const TYPES: [&str; 10] = [
+const TYPES: [&str; 11] = [
     "chat_created",
     "chat_updated",
     "chat_deleted",
@@ -33,6 +33,7 @@ const TYPES: [&str; 10] = [
     "read",
     "members_changed",
     "me_updated",
+    "user_merged",
 ];
 
 const REASONS: [(CloseReason, &str); 4] = [
@@ -116,5 +117,6 @@ fn index_of(change: &Change) -> usize {
         Change::MarkerMoved(_) => 7,
         Change::MembersChanged(_) => 8,
         Change::MeChanged(_) => 9,
+        Change::UserMerged { .. } => 10,
     }
 }

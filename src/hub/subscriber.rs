@@ -49,6 +49,8 @@ enum Outlet {
 pub struct Subscriber {
     pub id: SubscriberId,
     pub user: UserId,
+    /// Whether the user is a guest, who may read rooms without joining them.
+    pub is_guest: bool,
     /// A socket may replace its credential by a newer one of the same user.
     credential: Mutex<Credential>,
     outlet: Outlet,
@@ -69,23 +71,23 @@ const ABORT_AFTER: Duration = Duration::from_secs(1);
 
 impl Subscriber {
     pub fn new(
-        user: UserId,
+        (user, is_guest): (UserId, bool),
         credential: Credential,
         connection: Option<ConnectionAbort>,
         meter: Option<Arc<ChatMeter>>,
         watchlist: Arc<Watchlist>,
     ) -> Arc<Self> {
         let outlet = Outlet::Session(SendQueue::default(), watchlist);
-        Self::with_outlet(user, credential, outlet, connection, meter)
+        Self::with_outlet((user, is_guest), credential, outlet, connection, meter)
     }
 
     /// Creates a subscriber for an event stream or a long poll.
     pub fn reader(user: UserId, credential: Credential, meter: Option<Arc<ChatMeter>>) -> Arc<Self> {
-        Self::with_outlet(user, credential, Outlet::Reader(ChangedChats::default()), None, meter)
+        Self::with_outlet((user, false), credential, Outlet::Reader(ChangedChats::default()), None, meter)
     }
 
     fn with_outlet(
-        user: UserId,
+        (user, is_guest): (UserId, bool),
         credential: Credential,
         outlet: Outlet,
         connection: Option<ConnectionAbort>,
@@ -94,6 +96,7 @@ impl Subscriber {
         Arc::new(Self {
             id: SubscriberId::next(),
             user,
+            is_guest,
             credential: Mutex::new(credential),
             outlet,
             connection: Mutex::new(connection),
@@ -275,7 +278,7 @@ mod tests {
     fn a_socket_is_watched_while_events_are_queued_or_it_is_closing() {
         let watchlist = Arc::<Watchlist>::default();
         let credential = Credential::Token(String::new());
-        let socket = Subscriber::new(UserId(1), credential, None, None, watchlist.clone());
+        let socket = Subscriber::new((UserId(1), false), credential, None, None, watchlist.clone());
         let is_watched = || {
             watchlist.timed_out();
             watchlist.0.lock().len() == 1

@@ -4,7 +4,11 @@ use serde_json::{Value, json};
 
 use super::{builder::Reference, examples, operation::text};
 use crate::{
-    api::{UserFields, sign_in::LoginFields},
+    api::{
+        UserFields,
+        guests::{ClaimFields, ClaimView, GuestFields, GuestView},
+        sign_in::LoginFields,
+    },
     view::OwnUserView,
 };
 
@@ -61,5 +65,32 @@ pub(crate) fn describe(reference: &mut Reference) {
             )
             .answers::<OwnUserView>(201, "The account.", examples::new_user())
             .errors(&[429])
+    });
+    reference.open(TAG, "/guests/").post("createGuest", "Become a guest", |operation| {
+        let guest = json!({
+            "user": examples::guest(),
+            "key": "_W9jAQe63YVr0SCdeNOTDpdWafDsMj92CT4rLEz5Cio",
+            "expires_in": 86_400,
+        });
+        operation
+            .description(
+                "Only if `GREENROOM_GUESTS=open`, else 403. The key is a token, which each use prolongs. One address may create \
+                 ten guests a minute on a node.",
+            )
+            .takes::<GuestFields>(json!({ "display_name": "Vera" }))
+            .answers::<GuestView>(201, "The guest.", guest)
+            .errors(&[429])
+    });
+    reference.api(TAG, "guests/claim/").post("claimGuest", "Take over a guest", |operation| {
+        let taken = |is_done| json!({ "merged_from": 6, "is_done": is_done });
+        operation
+            .description(
+                "What the guest has becomes the caller's: chats, read markers and messages. The guest's key ends at once. Chats \
+                 get `user_merged`. Repeat the request until it answers 200. 403 for guests.",
+            )
+            .takes::<ClaimFields>(json!({ "key": "_W9jAQe63YVr0SCdeNOTDpdWafDsMj92CT4rLEz5Cio" }))
+            .answers::<ClaimView>(200, "Everything is the caller's.", taken(true))
+            .answers::<ClaimView>(202, "Some of it is. Repeat the request.", taken(false))
+            .errors(&[400, 403])
     });
 }

@@ -201,6 +201,7 @@ fn example(kind: &str) -> Value {
         }
         "chat_created" => json!({ "chat": examples::chat() }),
         "chat_updated" => json!({ "chat": examples::chat_for_all() }),
+        "user_merged" => json!({ "from": 6, "user": examples::user() }),
         "presence" => {
             let last_seen = "2026-11-23T08:14:07.120394Z";
             return json!({ "type": kind, "user_id": 2, "is_online": false, "last_seen": last_seen });

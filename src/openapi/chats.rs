@@ -71,7 +71,7 @@ pub(crate) fn describe(reference: &mut Reference) {
         .put("replaceChat", "Change a chat's title", |operation| {
             operation
                 .description("For admins, in a dm for either member. Staff rename every room, and open a private one.")
-                .takes_part::<UpdateFields>("ChatReplacement", "title! is_public custom", json!({ "title": "Plans for May" }))
+                .takes_part::<UpdateFields>("ChatReplacement", "title! is_public guest_access custom", json!({ "title": "Plans for May" }))
                 .answers::<ChatView>(200, "The chat.", examples::chat())
         })
         .patch("updateChat", "Change a chat's title", |operation| {
@@ -80,7 +80,7 @@ pub(crate) fn describe(reference: &mut Reference) {
                     "For admins, in a dm for either member. Without `title` it stays. Custom data is for admins and staff. Staff rename every room, and open a \
                      private one.",
                 )
-                .takes_part::<UpdateFields>("ChatUpdate", "title is_public custom", json!({ "title": "Plans for May" }))
+                .takes_part::<UpdateFields>("ChatUpdate", "title is_public guest_access custom", json!({ "title": "Plans for May" }))
                 .answers::<ChatView>(200, "The chat.", examples::chat())
         })
         .delete("deleteChat", "Delete a chat for all its members", |operation| {

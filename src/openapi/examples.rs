@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 pub(crate) fn user() -> Value {
-    json!({ "id": 2, "username": "bob", "display_name": "Bob Brown", "avatar_url": "/messages/avatars/2.svg" })
+    json!({ "id": 2, "username": "bob", "display_name": "Bob Brown", "avatar_url": "/messages/avatars/2.svg", "is_guest": false })
 }
 
 pub(crate) fn profile() -> Value {
@@ -24,6 +24,7 @@ pub(crate) fn own_user() -> Value {
         "username": "alice",
         "display_name": "Alice Adams",
         "avatar_url": "/messages/avatars/1.svg",
+        "is_guest": false,
         "email": "alice@example.com",
         "first_name": "Alice",
         "last_name": "Adams",
@@ -34,6 +35,21 @@ pub(crate) fn own_user() -> Value {
     })
 }
 
+/// Returns a new guest.
+pub(crate) fn guest() -> Value {
+    let guest = json!({
+        "id": 6,
+        "username": "guest6",
+        "display_name": "Vera",
+        "avatar_url": "/messages/avatars/6.svg",
+        "is_guest": true,
+        "email": "",
+        "first_name": "Vera",
+        "last_name": "",
+    });
+    with(new_user(), guest)
+}
+
 /// Returns a user created by staff.
 pub(crate) fn new_user() -> Value {
     json!({
@@ -41,6 +57,7 @@ pub(crate) fn new_user() -> Value {
         "username": "dave",
         "display_name": "Dave",
         "avatar_url": "/messages/avatars/4.svg",
+        "is_guest": false,
         "email": "dave@example.com",
         "first_name": "Dave",
         "last_name": "",
@@ -126,6 +143,7 @@ pub(crate) fn room() -> Value {
         "custom": {},
         "object": { "type": "page", "id": "pricing" },
         "is_public": true,
+        "guest_access": "none",
         "last_read_message_id": null,
         "unread_count": 0,
         "my_role": null,

@@ -26,7 +26,7 @@ use crate::{
     hub::Hub,
     pictures::PictureProxy,
     presence::{self, Presence},
-    rate_limit::{RateLimiter, UserLocks},
+    rate_limit::{Rate, RateLimiter, UserLocks},
     state::AppState,
     storage::{
         ChatCache, DatabaseUrl, ReadPool, ServingLock, Writer, maintenance::checkpoint::BlockedCheckpoint,
@@ -44,6 +44,9 @@ use tasks::{
 
 pub use ending::{StopError, leave};
 pub use error::StartError;
+
+/// Guests that one address may create on a node.
+const GUESTS_PER_ADDRESS: &str = "10/m";
 
 /// A running server.
 pub struct Server {
@@ -146,6 +149,7 @@ impl Server {
             passwords: Hasher::new(workers),
             login_throttle: LoginThrottle::new(usize::from(config.failed_sign_ins_per_address), workers),
             registrations: Registrations::new(config.registrations_per_address),
+            guest_registrations: Registrations::new(Rate::parse(GUESTS_PER_ADDRESS).expect("it is a rate")),
             sightings: Sightings::default(),
             pictures,
             rate_limiter: RateLimiter::new(config.rate_limit, limit_meter),

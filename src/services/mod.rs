@@ -5,5 +5,6 @@ pub mod accounts;
 pub mod chats;
 pub mod checked;
 pub mod external_users;
+pub mod guests;
 pub mod messages;
 pub mod succession;

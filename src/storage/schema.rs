@@ -59,6 +59,7 @@ diesel::table! {
         last_seen -> Nullable<BigInt>,
         feed -> BigInt,
         is_registered -> Bool,
+        is_guest -> Bool,
     }
 }
 

@@ -11,8 +11,8 @@ use utoipa::{
 
 use super::{Links, MessageView, Part, UserView, render_raw};
 use crate::core::model::{
-    CachedChat, Chat, ChatForViewer, ChatId, ChatJson, ChatKind, ChatSnapshot, HostObject, Me, Member,
-    MessageId, Role, Seq, Timestamp, UserId, Viewer,
+    CachedChat, Chat, ChatForViewer, ChatId, ChatJson, ChatKind, ChatSnapshot, GuestAccess, HostObject, Me,
+    Member, MessageId, Role, Seq, Timestamp, UserId, Viewer,
 };
 
 /// The audience of a chat object.
@@ -67,6 +67,8 @@ struct RoomPart<'a> {
     object: Option<ObjectView<'a>>,
     /// Rooms only: whether any user may see it and join.
     is_public: bool,
+    /// Rooms only: what guests may do.
+    guest_access: GuestAccess,
 }
 
 /// An object of the host application.
@@ -201,7 +203,11 @@ fn members<'a>(snapshot: &'a ChatSnapshot, links: &Links) -> Vec<MemberView<'a>>
 impl<'a> RoomPart<'a> {
     fn of(chat: &'a Chat) -> Option<Self> {
         let object = chat.object.as_ref().map(|HostObject { kind, id }| ObjectView { kind, id });
-        (chat.kind == ChatKind::Room).then_some(Self { object, is_public: chat.is_public })
+        (chat.kind == ChatKind::Room).then_some(Self {
+            object,
+            is_public: chat.is_public,
+            guest_access: chat.guest_access,
+        })
     }
 }
 

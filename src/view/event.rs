@@ -6,7 +6,9 @@ use bytestring::ByteString;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{ChatForAll, ChatView, Links, MemberView, MessageView, Perspective, ProfileView, render};
+use super::{
+    ChatForAll, ChatView, Links, MemberView, MessageView, Perspective, ProfileView, UserView, render,
+};
 use crate::core::model::{
     Change, ChatId, ChatSnapshot, Custom, Event, Me, Member, Message, MessageId, Reaction, Seq, Timestamp,
     UserCard, UserId, Viewer,
@@ -59,6 +61,8 @@ pub enum Frame<'a> {
         changed: Vec<MemberView<'a>>,
         member_count: i64,
     },
+    /// A guest became a user with an account: the messages of `from` in the chat are that user's.
+    UserMerged { chat_id: ChatId, seq: Seq, from: UserId, user: UserView<'a> },
     /// A chat is new to the receiver: it was created, or they were added to it.
     ChatCreated { chat_id: ChatId, seq: Seq, chat: ChatView<'a> },
     /// A chat has a new title or other custom data.
@@ -166,6 +170,9 @@ pub mod frames {
                 seq,
                 chat: ChatView::new(snapshot, Perspective::Everybody, links),
             },
+            Change::UserMerged { from, user } => {
+                Frame::UserMerged { chat_id, seq, from: *from, user: UserView::new(user, links) }
+            }
             Change::ChatDeleted => Frame::ChatDeleted { chat_id, seq: Some(seq) },
             Change::ChatCreated { .. } | Change::MeChanged(_) => return None,
         };

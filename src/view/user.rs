@@ -24,6 +24,8 @@ pub struct UserView<'a> {
     /// `GREENROOM_PICTURE_PROXY`, a URL of this server replaces the user's own. URLs of this server are
     /// absolute if `GREENROOM_PUBLIC_URL` is set.
     avatar_url: String,
+    /// Whether the user is a guest, without an account.
+    is_guest: bool,
 }
 
 impl<'a> UserView<'a> {
@@ -33,6 +35,7 @@ impl<'a> UserView<'a> {
             username: &user.username,
             display_name: &user.display_name,
             avatar_url: links.avatar(user),
+            is_guest: user.is_guest,
         }
     }
 }

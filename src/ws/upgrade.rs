@@ -48,7 +48,7 @@ pub async fn upgrade(
     let place = state.hub.reserve(caller.id()).ok_or(ApiError::Throttled { seconds: RETRY_AFTER_SECONDS })?;
     let abort = request.extensions().get::<ConnectionAbort>().cloned();
     let socket = Subscriber::new(
-        caller.id(),
+        (caller.id(), caller.card.is_guest),
         caller.credential.clone(),
         abort,
         state.chat_meter(),

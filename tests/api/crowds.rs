@@ -55,7 +55,14 @@ pub(crate) fn make_room(
     members: std::ops::Range<i64>,
 ) -> Result<ChatId, StorageError> {
     let title = Title::parse("Hall").unwrap().unwrap();
-    let new = NewRoom { title, is_public: true, object: None, creator, custom: Default::default() };
+    let new = NewRoom {
+        title,
+        is_public: true,
+        object: None,
+        creator,
+        guest_access: Default::default(),
+        custom: Default::default(),
+    };
     let Made::New { snapshot, .. } = create_room(conn, policy, &new)? else { panic!("it is new") };
     let chat = snapshot.chat.id;
     let ids: Vec<UserId> = members.map(UserId).collect();
@@ -94,8 +101,13 @@ impl Costs<'_> {
     }
 
     fn posts(&mut self, what: &'static str, by: UserId) -> Result<MessageId, StorageError> {
-        let card =
-            UserCard { id: by, username: String::new(), display_name: String::new(), avatar_url: None };
+        let card = UserCard {
+            id: by,
+            username: String::new(),
+            display_name: String::new(),
+            avatar_url: None,
+            is_guest: false,
+        };
         let body = MessageBody::parse("hello").unwrap();
         let action =
             Action::PostMessage { sender: Arc::new(card), body, client_id: None, custom: Default::default() };

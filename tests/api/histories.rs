@@ -30,8 +30,13 @@ const READER: UserId = UserId(2);
 const NEWCOMER: UserId = UserId(3);
 
 fn post(conn: &mut AnyConn, policy: &StoragePolicy, chat: ChatId, by: UserId) -> Result<(), StorageError> {
-    let sender =
-        Arc::new(UserCard { id: by, username: String::new(), display_name: String::new(), avatar_url: None });
+    let sender = Arc::new(UserCard {
+        id: by,
+        username: String::new(),
+        display_name: String::new(),
+        avatar_url: None,
+        is_guest: false,
+    });
     let action = Action::PostMessage {
         sender,
         body: MessageBody::parse("hello").unwrap(),

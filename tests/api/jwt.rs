@@ -19,7 +19,10 @@ pub(crate) async fn server_of(key: &SigningKey) -> Server {
     server_with(key, |_| {}).await
 }
 
-async fn server_with(key: &SigningKey, change: impl FnOnce(&mut greenroom::config::Config)) -> Server {
+pub(crate) async fn server_with(
+    key: &SigningKey,
+    change: impl FnOnce(&mut greenroom::config::Config),
+) -> Server {
     let SigningKey::Secret(secret) = key else { panic!("give a secret") };
     let secret = secret.clone();
     Server::start_with(move |config| {

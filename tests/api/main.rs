@@ -23,6 +23,7 @@ mod edge;
 mod events;
 mod foreign;
 mod frames;
+mod guests;
 mod handshakes;
 mod histories;
 mod host_names;

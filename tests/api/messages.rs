@@ -62,7 +62,7 @@ async fn a_new_message_has_all_its_fields() {
     let fields = message.as_object_mut().unwrap();
     fields.retain(|name, _| !["id", "created_at", "updated_at"].contains(&name.as_str()));
     let avatar = format!("/messages/avatars/{}.svg", ann.id);
-    let sender = json!({"id": ann.id, "username": "ann", "display_name": "ann", "avatar_url": avatar});
+    let sender = json!({"id": ann.id, "username": "ann", "display_name": "ann", "avatar_url": avatar, "is_guest": false});
     let rest = json!({
         "chat": chat, "content": "hi", "is_edited": false, "is_deleted": false, "sender": sender, "reactions": [],
         "read_by": [ann.id], "read_count": 1, "client_id": null, "custom": {}, "seq": 2

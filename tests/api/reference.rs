@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use greenroom::openapi;
+use greenroom::{core::model::Guests, openapi};
 use serde_json::{Value, json};
 
 use crate::{
-    jwt::server_of,
+    jwt::server_with,
     support::{
         Server,
         jwt::{SigningKey, now},
@@ -147,7 +147,7 @@ fn every_example_is_as_its_schema_says_and_every_json_body_has_one() {
 #[actix_rt::test(system = "crate::System")]
 async fn every_frame_that_is_described_is_sent_by_and_by() {
     let key = SigningKey::secret();
-    let server = server_of(&key).await;
+    let server = server_with(&key, |config| config.guests = Guests::Open).await;
     let [ann, bob, cat] = server.users(["ann", "bob", "cat"]).await;
     let dm = ann.dm(&bob).await;
     let room = ann.room("Garden").await;
@@ -190,6 +190,14 @@ async fn every_frame_that_is_described_is_sent_by_and_by() {
     until("chat_updated").await;
     ann.delete(&format!("chats/{group}/")).await.expect(204);
     until("chat_deleted").await;
+    let guest = server.anonymous().send("POST", "/guests/", Some(json!({}))).await.expect(201).json;
+    let team = bob.group("Helpers", &[]).await;
+    bob.post(&format!("chats/{team}/members/add/"), json!({"user_ids": [guest["user"]["id"]]}))
+        .await
+        .expect(200);
+    until("members_changed").await;
+    cat.post("guests/claim/", json!({"key": guest["key"]})).await.expect(200);
+    until("user_merged").await;
     ann.patch("users/me/", json!({"first_name": "Ann"})).await.expect(200);
     let said = [
         json!({"type": "send_message", "chat_id": dm, "content": "hi", "client_id": "c-1"}),

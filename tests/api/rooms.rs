@@ -400,6 +400,7 @@ async fn a_search_tells_no_more_than_a_thousand_rooms() {
                     is_public: true,
                     object: None,
                     creator,
+                    guest_access: Default::default(),
                     custom: Default::default(),
                 };
                 greenroom::storage::commands::create_room(conn, policy, &new)?;

@@ -45,8 +45,13 @@ fn does(conn: &mut AnyConn, chat: i64, by: i64, action: Action) -> Option<Change
 }
 
 fn posts(conn: &mut AnyConn, chat: i64, by: i64, text: &str) -> Option<i64> {
-    let card =
-        UserCard { id: UserId(by), username: String::new(), display_name: String::new(), avatar_url: None };
+    let card = UserCard {
+        id: UserId(by),
+        username: String::new(),
+        display_name: String::new(),
+        avatar_url: None,
+        is_guest: false,
+    };
     let body = MessageBody::parse(text).unwrap();
     match does(
         conn,
@@ -199,8 +204,14 @@ impl Walk {
 
     fn opens_a_room(&mut self) {
         let title = Title::parse("Hall").unwrap().unwrap();
-        let new =
-            NewRoom { title, is_public: true, object: None, creator: UserId(1), custom: Default::default() };
+        let new = NewRoom {
+            title,
+            is_public: true,
+            object: None,
+            creator: UserId(1),
+            guest_access: Default::default(),
+            custom: Default::default(),
+        };
         let made =
             transaction(&mut self.conn, |conn| create_room(conn, &StoragePolicy::for_tools(), &new)).unwrap();
         let Made::New { snapshot, .. } = made else { panic!("it is new") };

@@ -12,7 +12,13 @@ use crate::support::{Server, User};
 /// Posts many messages through the writer, which is faster.
 pub(crate) async fn posts_many(server: &Server, sender: &User, chat: i64, texts: Vec<String>) {
     let by = UserId(sender.id);
-    let card = UserCard { id: by, username: String::new(), display_name: String::new(), avatar_url: None };
+    let card = UserCard {
+        id: by,
+        username: String::new(),
+        display_name: String::new(),
+        avatar_url: None,
+        is_guest: false,
+    };
     let card = Arc::new(card);
     for part in texts.chunks(50) {
         let (part, card) = (part.to_vec(), card.clone());

@@ -34,7 +34,7 @@ async fn one_is_shown_to_oneself() {
     let (ann, root) = (server.user("ann").await, server.staff("root").await);
     let me = ann.get("users/me/").await.expect(200).json;
     let expected = json!({"id": ann.id, "username": "ann", "display_name": "ann",
-        "avatar_url": format!("/messages/avatars/{}.svg", ann.id), "email": "ann@example.com",
+        "avatar_url": format!("/messages/avatars/{}.svg", ann.id), "is_guest": false, "email": "ann@example.com",
         "first_name": "", "last_name": "", "is_staff": false, "is_active": true, "external_id": null, "custom": {}});
     assert_eq!(me, expected);
     assert_eq!(root.get("users/me/").await.json["is_staff"], true);
@@ -59,7 +59,7 @@ async fn found_people_are_shown_with_their_e_mail() {
     let (ann, bob) = (server.user("ann").await, server.user("bob").await);
     let found = ann.get("users/search/?q=bob").await.expect(200).json;
     let expected = json!({"id": bob.id, "username": "bob", "display_name": "bob",
-        "avatar_url": format!("/messages/avatars/{}.svg", bob.id), "email": "bob@example.com", "custom": {}});
+        "avatar_url": format!("/messages/avatars/{}.svg", bob.id), "is_guest": false, "email": "bob@example.com", "custom": {}});
     assert_eq!(found, json!({"results": [expected]}));
 }
 
@@ -348,7 +348,7 @@ async fn a_user_is_shown_to_everybody_and_whole_to_themselves_and_to_staff() {
     let id = person(&root, "bob", "Bob", "Brown", "bob@example.com").await["id"].as_i64().unwrap();
     let card = json!({
         "id": id, "username": "bob", "display_name": "Bob Brown", "avatar_url": format!("/messages/avatars/{id}.svg"),
-        "custom": {},
+        "is_guest": false, "custom": {},
     });
     let path = format!("users/{id}/");
     let reply = ann.get(&path).await.expect(200);

@@ -27,6 +27,7 @@ pub(crate) const BLOCKED: UserId = UserId(6);
 pub(crate) const BLOCKER: UserId = UserId(7);
 /// Member of no chat.
 pub(crate) const STRANGER: UserId = UserId(8);
+pub(crate) const GUEST: UserId = UserId(16);
 /// Member only of a group that many have left.
 pub(crate) const LONELY: UserId = UserId(15);
 /// The first of many users with similar names.
@@ -90,6 +91,9 @@ impl World {
             users(["1000 + i", "'alex' || i", "'Alex'", "'Smith ' || i"], people),
             users(["50000000 + i", "'shut' || i", "'Alex'", "'Aaa ' || i"], people).replace("TRUE", "FALSE"),
             "UPDATE users SET is_staff = TRUE WHERE id = 1".to_owned(),
+            "UPDATE users SET is_guest = TRUE WHERE id = 16 OR id > 50000000".to_owned(),
+            "INSERT INTO guests (user_id, token_id, visited_at) SELECT id, id, id FROM users WHERE is_guest"
+                .to_owned(),
             "INSERT INTO external_users (user_id, external_id) SELECT id, 'external-' || id FROM users"
                 .to_owned(),
             "INSERT INTO user_custom (user_id, custom) SELECT id, '{\"tenant\":\"acme\"}' FROM users"
@@ -100,6 +104,7 @@ impl World {
         all.extend(self.many_chats());
         all.extend(self.credentials());
         all.extend(custom_values());
+        all.push("UPDATE chats SET guest_access = 'read' WHERE is_public".to_owned());
         all.push(counted(
             "INSERT INTO blocks (blocker_id, blocked_id, created_at) SELECT 1000 + i, 6, i FROM n \
              UNION ALL SELECT 7, 1000 + i, i FROM n",

@@ -119,6 +119,13 @@ export class Api {
 
   login = (username, password) => this.#post("/login/", { username, password });
   logout = () => this.#post("/logout/");
+  createGuest = (fields = {}) => this.#post("/guests/", fields);
+  claimGuest = async (key) => {
+    for (;;) {
+      const claim = await this.#post("guests/claim/", { key });
+      if (claim.is_done) return claim;
+    }
+  };
   register = (fields) => this.#post("/register/", fields);
 
   chats = (query) => this.#get("chats/", query);

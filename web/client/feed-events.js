@@ -21,6 +21,7 @@ const HANDLERS = new Map([
   ["chat_updated", onChatUpdated],
   ["chat_deleted", onChatDeleted],
   ["resync", onResync],
+  ["user_merged", onUserMerged],
   ["user_updated", onUserUpdated],
   ["presence", onPresence],
 ]);
@@ -124,6 +125,14 @@ function onMembersChanged(store, event) {
   );
   const chat = store.chats.get(id);
   if (chat && chat.members.length < Math.min(MAX_LISTED, chat.member_count)) store.markStale(id);
+}
+
+/** A guest became a user with an account. @param {Store} store @param {any} event */
+function onUserMerged(store, { chat_id: id, seq, from, user }) {
+  const merged = (message) => (message?.sender.id === from ? { ...message, sender: user } : message);
+  store.updateMessages(id, merged);
+  store.typingUsers.set(id, from, false);
+  store.updateChat(id, ({ last_message }) => ({ last_message: merged(last_message) }), seq);
 }
 
 /** @param {Store} store @param {any} event */

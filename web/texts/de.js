@@ -249,6 +249,9 @@ export default {
     roomJoin: "Tritt bei, um mitzulesen und zu schreiben.",
     roomVisitor: "Melde dich an, um mitzulesen und zu schreiben.",
     sendMessage: "Nachricht senden",
+    continueAsGuest: "Als Gast fortfahren",
+    guestsClosed: "Gäste sind hier zurzeit nicht zugelassen.",
+    guestsRead: "Gäste lesen hier mit. Melde dich an, um zu schreiben.",
     signInToWrite: "Anmelden und schreiben",
 
     /** The emoji picker. */

@@ -249,6 +249,9 @@ export default {
     roomJoin: "Join to read and write.",
     roomVisitor: "Sign in to read and write.",
     sendMessage: "Send a message",
+    continueAsGuest: "Continue as guest",
+    guestsClosed: "Guests are not welcome here at the moment.",
+    guestsRead: "Guests can read here. Sign in to write.",
     signInToWrite: "Sign in to write",
 
     /** The emoji picker. */

@@ -249,6 +249,9 @@ export default {
     roomJoin: "Únete para leer y escribir.",
     roomVisitor: "Entra para leer y escribir.",
     sendMessage: "Enviar un mensaje",
+    continueAsGuest: "Continuar como invitado",
+    guestsClosed: "Ahora mismo no se admiten invitados.",
+    guestsRead: "Los invitados pueden leer aquí. Inicia sesión para escribir.",
     signInToWrite: "Entrar para escribir",
 
     /** The emoji picker. */

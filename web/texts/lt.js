@@ -292,6 +292,9 @@ export default {
     roomJoin: "Prisijunkite, kad galėtumėte skaityti ir rašyti.",
     roomVisitor: "Prisijunkite, kad galėtumėte skaityti ir rašyti.",
     sendMessage: "Siųsti žinutę",
+    continueAsGuest: "Tęsti kaip svečiui",
+    guestsClosed: "Šiuo metu svečiai nepriimami.",
+    guestsRead: "Svečiai čia gali skaityti. Prisijunkite, kad galėtumėte rašyti.",
     signInToWrite: "Prisijungti ir rašyti",
 
     /** The emoji picker. */

@@ -1,6 +1,7 @@
 /** The connection that all widgets of a page share: one client, and the state of its user's sign-in. */
 
-import { Greenroom, GreenroomError } from "../greenroom.js";
+import { Api, Greenroom, GreenroomError } from "../greenroom.js";
+import { forgetGuest, guestKey, rememberGuest } from "./guest-key.js";
 import { loadSettings } from "./settings.js";
 
 /** The pause before a refused start is retried, in milliseconds. */
@@ -17,15 +18,50 @@ export class Connection {
   #current = null;
   #retry;
   #userId;
+  #server;
+  #token;
+  #allowsGuests;
+  /** The token of the current client. */
+  #used;
 
-  /** @param {{token?: () => string | Promise<string>, tokenUrl?: string | null, signInUrl?: string | null}} options */
-  constructor(server, { token, tokenUrl, signInUrl }) {
+  /**
+   * @typedef {object} Options
+   * @property {() => string | Promise<string>} [token]
+   * @property {string | null} [tokenUrl]
+   * @property {string | null} [signInUrl]
+   * @property {boolean} [allowsGuests] Whether visitors may continue as guests.
+   */
+
+  /** @param {string} server @param {Options} options */
+  constructor(server, { token, tokenUrl, signInUrl, allowsGuests = false }) {
     this.#signInUrl = signInUrl;
+    this.#server = server;
+    this.#allowsGuests = allowsGuests;
     const asked = typeof token === "function" ? async () => keyIn(await token()) : token;
-    this.client = new Greenroom({ baseUrl: server, token: asked ?? (tokenUrl ? () => fetchToken(tokenUrl) : undefined) });
-    this.client.on("status", ({ status }) => status === "signedOut" && !this.#current && this.#setState("visitor"));
-    this.client.on("change", () => this.userId !== this.#userId && this.#notify());
+    this.#token = asked ?? (tokenUrl ? () => fetchToken(tokenUrl) : undefined);
+    this.#useClient(this.#token);
     this.#start();
+  }
+
+  #useClient(token) {
+    this.client?.stop();
+    this.#used = token;
+    const client = (this.client = new Greenroom({ baseUrl: this.#server, token }));
+    const isCurrent = () => client === this.client;
+    client.on("status", ({ status }) => status === "signedOut" && isCurrent() && !this.#current && this.#setState("visitor"));
+    client.on("change", () => isCurrent() && this.userId !== this.#userId && this.#notify());
+  }
+
+  /** Whether visitors may continue as guests. */
+  get allowsGuests() {
+    return this.#allowsGuests;
+  }
+
+  /** Makes the visitor a guest, who is known again on the next visit. */
+  async continueAsGuest() {
+    const { key } = await new Api({ baseUrl: this.#server }).createGuest();
+    rememberGuest(this.#server, key);
+    this.tryAgain();
   }
 
   /** The id of the signed-in user; null while it is not known. */
@@ -36,18 +72,41 @@ export class Connection {
   async #start() {
     const start = (this.#current = Symbol("a start"));
     clearTimeout(this.#retry);
-    let state;
-    try {
-      await this.client.start();
-      this.settings = await loadSettings(this.client);
-      state = this.client.status === "signedOut" ? "visitor" : "started";
-    } catch (error) {
-      state = error.status === 401 ? "visitor" : "failed";
-    }
-    if (start !== this.#current) return;
+    const isCurrent = () => start === this.#current;
+    let state = await this.#startClient(this.#token);
+    const key = isCurrent() && this.#allowsGuests ? guestKey(this.#server) : null;
+    if (key && state === "visitor") state = await this.#startClient(() => key);
+    if (!isCurrent()) return;
+    if (key && state !== "failed") this.#settleGuest(key, state);
     this.#current = null;
     if (state === "failed") this.#retry = setTimeout(() => this.#start(), PAUSE);
     this.#setState(state);
+  }
+
+  /** Starts the client with a token, as a new one if the token is another one. Returns the state after that. */
+  async #startClient(token) {
+    if (this.#used !== token) this.#useClient(token);
+    const { client } = this;
+    try {
+      await client.start();
+      this.settings = await loadSettings(client);
+      return client.status === "signedOut" ? "visitor" : "started";
+    } catch (error) {
+      return error.status === 401 ? "visitor" : "failed";
+    }
+  }
+
+  /** Forgets a guest whose key has expired. A guest who has signed in since becomes that user. */
+  async #settleGuest(key, state) {
+    if (state === "visitor") return forgetGuest(this.#server);
+    if (this.client.state.me?.is_guest !== false) return;
+    try {
+      await this.client.api.claimGuest(key);
+    } catch (error) {
+      // Tried again on the next page, unless the key has expired.
+      if (error.status !== 400) return;
+    }
+    forgetGuest(this.#server);
   }
 
   /** Starts again, if no user was signed in or the server refused. */

@@ -15,9 +15,10 @@ const ATTRIBUTES = {
   lang: "lang",
   tokenUrl: "token-url",
   signInUrl: "sign-in-url",
+  guests: "guests",
 };
 /** Attributes that one widget sets for all of them. */
-const SHARED = ["lang", "token-url", "sign-in-url"];
+const SHARED = ["lang", "token-url", "sign-in-url", "guests"];
 
 let boxes = 0;
 

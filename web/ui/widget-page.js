@@ -27,7 +27,7 @@ let leaving;
 
 /**
  * Sets how to get the user's token, and where users sign in. Each call connects again, perhaps as another user.
- * @param {{token?: () => string | Promise<string>, tokenUrl?: string, signInUrl?: string}} given
+ * @param {{token?: () => string | Promise<string>, tokenUrl?: string, signInUrl?: string, allowsGuests?: boolean}} given
  */
 export function connect(given = {}) {
   options = { ...options, ...given };
@@ -64,6 +64,7 @@ export function currentConnection() {
   const wanted = {
     tokenUrl: given("token-url") ?? used.tokenUrl,
     signInUrl: given("sign-in-url") ?? used.signInUrl,
+    allowsGuests: given("guests") !== undefined ? given("guests") !== "off" : used.allowsGuests,
     ...options,
   };
   if (connection && isSame({ ...wanted, signInUrl: null }, { ...used, signInUrl: null })) {

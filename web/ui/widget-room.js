@@ -4,12 +4,13 @@ import { useAppContext, useAttempt, useStore } from "./app-context.js";
 import { Pill } from "./connection-status.js";
 import { Conversation } from "./conversation.js";
 import { retriedErrorText } from "./errors.js";
+import { GuestReading } from "./guest-reading.js";
 import { html, useEffect, useState } from "./html.js";
 import { Leave, People } from "./icons.js";
 import { Skeletons } from "./message-list.js";
 import { t } from "./texts.js";
 import { watchRoom } from "./watched-rooms.js";
-import { warnAuthor, SignedIn, SignInLink, useChatEvents, useRetriedWork } from "./widget.js";
+import { warnAuthor, SignedIn, SignInLink, VisitorChoices, useChatEvents, useRetriedWork } from "./widget.js";
 
 export function RoomWidget({ connection, ...props }) {
   const { objectType, objectId, label, title } = props;
@@ -17,13 +18,13 @@ export function RoomWidget({ connection, ...props }) {
   const visitor = html`
     <section class="gr-room" aria-label=${heading || t("discussion")}>
       <${RoomHeader} title=${heading || t("discussion")} />
-      <div class="gr-empty"><p>${t("roomVisitor")}</p><${SignInLink} connection=${connection} /></div>
+      <div class="gr-empty"><p>${t("roomVisitor")}</p><${VisitorChoices} connection=${connection} /></div>
     </section>
   `;
   // Another object has another room: its state starts anew.
   return html`
     <${SignedIn} connection=${connection} visitor=${visitor}>
-      <${Room} key=${JSON.stringify([objectType, objectId])} ...${props} heading=${heading} />
+      <${Room} key=${JSON.stringify([objectType, objectId])} ...${props} heading=${heading} connection=${connection} />
     <//>
   `;
 }
@@ -51,11 +52,12 @@ function useRoom(objectType, objectId, title) {
   return { id, room, problem: isThere ? null : problem };
 }
 
-function Room({ emit, objectType, objectId, heading: wanted, title, label }) {
+function Room({ connection, emit, objectType, objectId, heading: wanted, title, label }) {
   const { client, toast } = useAppContext();
   const attempt = useAttempt();
   const { id, room, problem } = useRoom(objectType, objectId, title || label);
   const isMember = useStore((state) => state.chats.has(id));
+  const isGuest = useStore((state) => state.me?.is_guest);
   useChatEvents(emit, id);
   useEffect(() => {
     if (problem?.isFinal) warnAuthor("greenroom-room", problem);
@@ -75,6 +77,15 @@ function Room({ emit, objectType, objectId, heading: wanted, title, label }) {
         <${Conversation} key=${id} chatId=${id} header=${heading}
           hooks=${{ list: { class: "room-message-list" }, field: { class: "room-message-input" } }} />
       </div>
+    `;
+  }
+  if (isGuest && room && room.guest_access !== "write") {
+    return html`
+      <section class="gr-room" aria-label=${shown}>
+        ${heading}
+        <${GuestReading} chatId=${id} />
+        <div class="gr-reading-note"><p>${t("guestsRead")}</p><${SignInLink} connection=${connection} /></div>
+      </section>
     `;
   }
   return html`

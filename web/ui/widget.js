@@ -2,6 +2,7 @@
 
 import { useAppContext, useStore } from "./app-context.js";
 import { AppShell } from "./app-shell.js";
+import { errorText } from "./errors.js";
 import { Fragment, classes, html, useEffect, useLatest, useLayoutEffect, useRef, useState, useSubscription } from "./html.js";
 import { Person } from "./icons.js";
 import { t } from "./texts.js";
@@ -10,7 +11,7 @@ import { t } from "./texts.js";
 export function SignedIn({ connection, openChat = () => {}, children, visitor }) {
   const [state, userId] = useSubscription(connection, () => [connection.state, connection.userId, connection.signInUrl]);
   const { client, settings } = connection;
-  if (state === "visitor") return visitor ?? html`<${SignInLink} connection=${connection} />`;
+  if (state === "visitor") return visitor ?? html`<${VisitorChoices} connection=${connection} />`;
   if (state === "failed") return html`<p class="gr-note" role="alert">${t("startFailed")}</p>`;
   if (state === "starting" || userId === null) return html`<span class="gr-skeleton gr-skeleton-button" aria-hidden="true"></span>`;
   // Another user starts with a new state.
@@ -24,6 +25,30 @@ export function SignedIn({ connection, openChat = () => {}, children, visitor })
 export const SignInLink = ({ connection, text = t("signInToWrite") }) => html`
   <a class="gr-button gr-sign-in-link" href=${connection.signInUrl}><${Person} />${text}</a>
 `;
+
+/** A link to sign in, and where guests are allowed, a button to continue as one. */
+export function VisitorChoices({ connection }) {
+  const [isAsking, setAsking] = useState(false);
+  const [problem, setProblem] = useState("");
+  const begin = async () => {
+    setAsking(true);
+    setProblem("");
+    try {
+      await connection.continueAsGuest();
+    } catch (error) {
+      setProblem(error.status === 403 ? t("guestsClosed") : errorText(error));
+    }
+    setAsking(false);
+  };
+  return html`
+    <${SignInLink} connection=${connection} />
+    ${connection.allowsGuests &&
+    html`
+      <button type="button" class="gr-button guest-btn" disabled=${isAsking} onClick=${begin}>${t("continueAsGuest")}</button>
+      <p class="gr-problem" role="alert">${problem}</p>
+    `}
+  `;
+}
 
 /** Emits events for the page: a chat's messages, and its unread count. */
 export function useChatEvents(emit, chatId) {

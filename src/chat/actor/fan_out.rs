@@ -10,7 +10,8 @@ use crate::{
     bus::{BusMessage, Channel},
     chat::mailbox::{Answered, EnsureSubscribed, Settled, Type},
     core::model::{
-        Change, ChatKind, ChatSnapshot, Contacts, Event, Me, MessageId, Refusal, Role, Seq, UserId, Viewer,
+        Change, ChatKind, ChatSnapshot, Contacts, Event, GuestAccess, Me, MessageId, Refusal, Role, Seq,
+        UserId, Viewer,
         event::{Answer, Done, MarkerMoved, MeChanged, MembersChanged},
     },
     hub::{FrameBatch, frame_batch::SubscriptionChange, subscriber::Subscriber},
@@ -100,6 +101,7 @@ impl ChatActor {
             Answer::Done => Answered::Done,
             Answer::Deleted { is_left } => Answered::Deleted { is_left: *is_left },
             Answer::Reacted { added } => Answered::Reacted { added: *added },
+            Answer::HandedOver { is_left } => Answered::HandedOver { is_left: *is_left },
             Answer::Marked(count) => Answered::Marked(*count),
             Answer::Added(count) => Answered::Added(*count),
             Answer::Member(member) => Answered::Member(member.clone()),
@@ -149,6 +151,7 @@ impl ChatActor {
 
     /// Delivers an event to all members. Observers get only the part that they may see.
     fn deliver_to_all(&mut self, event: &Event, message: Option<&ByteString>) {
+        self.deliver_to_guests(event, message);
         let links = &self.services.links;
         if !self.subscribers.is_empty()
             && let Some(frame) = frames::shared(event, message, links)
@@ -159,6 +162,39 @@ impl ChatActor {
             && let Some(frame) = frames::outline(event, self.services.policy.contacts == Contacts::All, links)
         {
             self.deliver_to_observers(event.seq, SubscriptionChange::Watches, &frame);
+        }
+    }
+
+    /// Delivers messages to observers who are guests: a room that they observe is open to them, so they may read it
+    /// without joining. Ends their observation once it is not.
+    fn deliver_to_guests(&mut self, event: &Event, message: Option<&ByteString>) {
+        if !self.observers.values().any(|socket| socket.is_guest) {
+            return;
+        }
+        let is_message = matches!(
+            event.change,
+            Change::MessagePosted { .. }
+                | Change::MessageEdited { .. }
+                | Change::MessageDeleted { .. }
+                | Change::ReactionsChanged { .. }
+                | Change::UserMerged { .. }
+        );
+        let is_closed = matches!(&event.change,
+            Change::ChatRenamed { snapshot } if snapshot.chat.guest_access == GuestAccess::None);
+        let (frame, change) = match is_closed {
+            true => {
+                (Some(frames::chat_deleted(self.chat, Some(event.seq))), SubscriptionChange::ObservationEnds)
+            }
+            false if is_message => {
+                (frames::shared(event, message, &self.services.links), SubscriptionChange::Watches)
+            }
+            false => return,
+        };
+        let Some(frame) = frame else { return };
+        let batch = self.batch(Some(event.seq), change, &frame);
+        self.observers.values().filter(|socket| socket.is_guest).for_each(|socket| socket.deliver(&batch));
+        if is_closed {
+            self.observers.retain(|_, socket| !socket.is_guest);
         }
     }
 

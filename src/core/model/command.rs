@@ -6,7 +6,8 @@ use std::sync::Arc;
 use utoipa::ToSchema;
 
 use super::{
-    ChatId, ChatKind, Custom, CustomChange, HostObject, MessageId, Role, Timestamp, UserCard, UserId,
+    ChatId, ChatKind, Custom, CustomChange, GuestAccess, HostObject, MessageId, Role, Timestamp, UserCard,
+    UserId,
     emoji::Emoji,
     text::{ClientId, MessageBody, Title},
 };
@@ -57,6 +58,8 @@ pub enum Action {
     },
     /// Changes the custom data of the chat.
     ChangeCustom(CustomChange),
+    /// Decides what guests may do in a public room.
+    ChangeGuestAccess(GuestAccess),
     /// Makes a private room public, which is permanent.
     Open {
         is_public: bool,
@@ -76,6 +79,10 @@ pub enum Action {
         role: Role,
     },
     DeleteChat,
+    /// Takes a step of handing over what a guest has in the chat to the caller, whom the guest has become.
+    TakeOver {
+        guest: UserId,
+    },
 }
 
 impl Action {
@@ -90,6 +97,7 @@ impl Action {
             Self::ChangeMe(_) => "change_me",
             Self::Rename { .. } => "rename_chat",
             Self::ChangeCustom(_) => "change_custom",
+            Self::ChangeGuestAccess(_) => "change_guest_access",
             Self::Open { .. } => "open_room",
             Self::AddMembers { .. } => "add_members",
             Self::RemoveMember { .. } => "remove_member",
@@ -97,6 +105,7 @@ impl Action {
             Self::Leave => "leave_chat",
             Self::ChangeRole { .. } => "change_role",
             Self::DeleteChat => "delete_chat",
+            Self::TakeOver { .. } => "take_over",
         }
     }
 }
@@ -158,5 +167,6 @@ pub struct NewRoom {
     pub is_public: bool,
     pub object: Option<HostObject>,
     pub creator: UserId,
+    pub guest_access: GuestAccess,
     pub custom: Custom,
 }

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Chat, ChatId, ChatSnapshot, JoinCount, Me, Member, Message, MessageId, Reaction, Role, Seq, UserId,
+    Chat, ChatId, ChatSnapshot, JoinCount, Me, Member, Message, MessageId, Reaction, Role, Seq, UserCard,
+    UserId,
 };
 
 /// A lasting change with its sequence number in the chat.
@@ -59,6 +60,11 @@ pub enum Change {
     MarkerMoved(MarkerMoved),
     MeChanged(MeChanged),
     MembersChanged(MembersChanged),
+    /// Messages of a guest became those of a user, whom the guest has become.
+    UserMerged {
+        from: UserId,
+        user: UserCard,
+    },
 }
 
 /// A member's read marker moved up to a message.
@@ -160,6 +166,8 @@ pub enum Answer {
     Unchanged(Box<Message>),
     /// Success without data.
     Done,
+    /// A step of a guest's handover is done. `is_left`: further steps remain.
+    HandedOver { is_left: bool },
     /// A message is deleted. `is_left`: some of its data remains to be purged.
     Deleted { is_left: bool },
     /// `added`: whether the reaction exists now.

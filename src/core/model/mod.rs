@@ -8,6 +8,7 @@ pub mod credential;
 pub mod custom;
 pub mod emoji;
 pub mod event;
+pub mod guests;
 pub mod host_names;
 pub mod ids;
 pub mod permission;
@@ -24,6 +25,7 @@ pub use contacts::{Contacts, ObjectRooms};
 pub use credential::{Credential, KeyLife, Origin, VerifiedJwt};
 pub use custom::{Custom, CustomChange};
 pub use event::{Change, Event};
+pub use guests::{GuestAccess, Guests};
 pub use ids::{ChatId, JoinCount, MessageId, Pos, Seq, SessionId, TokenId, UserId};
 pub use pictures::{PictureHost, Pictures};
 pub use records::{

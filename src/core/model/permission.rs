@@ -3,7 +3,7 @@
 //! The settings `allow_editing`, `allow_deleting` and `allow_reactions` are not part of it. They switch an
 //! action off for all users, and `services/messages.rs` applies them.
 
-use super::{Chat, ChatKind, FieldErrors, Refusal, Role};
+use super::{Chat, ChatKind, FieldErrors, GuestAccess, Refusal, Role};
 
 /// An action in a chat that needs permission.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -12,7 +12,9 @@ pub enum Ability {
     See,
     /// Join without an invitation.
     Join,
-    /// Read, mark as read, change one's own preferences.
+    /// Read messages. Only guests can do so without being members.
+    Read,
+    /// Mark as read, list members, change one's own preferences.
     TakePart,
     /// Post, react, type: everything that is delivered to other members.
     Write,
@@ -31,6 +33,8 @@ pub enum Ability {
     Rename,
     /// Change the custom data of the chat.
     ChangeCustom,
+    /// Decide what guests may do in the room.
+    ChangeGuestAccess,
     /// Make a private room public.
     Open,
     DeleteChat,
@@ -52,6 +56,7 @@ pub struct Subject {
     pub is_blocked: bool,
     /// Whether the chat has no active admin.
     pub is_unattended: bool,
+    pub is_guest: bool,
 }
 
 impl Ability {
@@ -61,6 +66,7 @@ impl Ability {
             self,
             Self::Rename
                 | Self::ChangeCustom
+                | Self::ChangeGuestAccess
                 | Self::Open
                 | Self::DeleteChat
                 | Self::AddMembers
@@ -74,7 +80,13 @@ impl Ability {
 /// one without permission yields `Forbidden`. One that this kind of chat does not have yields `Invalid`. A
 /// blocked user may still read and delete their own messages, but cannot post, edit or rename.
 pub fn authorize(chat: &Chat, subject: Subject, ability: Ability) -> Result<(), Refusal> {
-    let Subject { role, is_staff, is_blocked, is_unattended } = subject;
+    if subject.is_guest {
+        expect_open_to_guest(chat, subject.role, ability)?;
+        if matches!(ability, Ability::See | Ability::Read) {
+            return Ok(());
+        }
+    }
+    let Subject { role, is_staff, is_blocked, is_unattended, .. } = subject;
     let is_dm = chat.kind == ChatKind::Dm;
     // Staff manage chats without an active admin. In an unattended dm its remaining member may delete it.
     let by_staff = is_staff && !is_dm && (is_unattended || chat.is_unowned());
@@ -88,7 +100,7 @@ pub fn authorize(chat: &Chat, subject: Subject, ability: Ability) -> Result<(), 
     let is_left = is_dm && is_unattended && ability == Ability::DeleteChat;
     let manages = role == Some(Role::Admin) || by_staff || is_left;
     let allowed = match ability {
-        Ability::See | Ability::Join | Ability::TakePart | Ability::Leave => true,
+        Ability::See | Ability::Join | Ability::Read | Ability::TakePart | Ability::Leave => true,
         Ability::Write => !is_blocked,
         Ability::EditMessage { own } => own && !is_blocked,
         Ability::DeleteMessage { own } => own,
@@ -96,6 +108,7 @@ pub fn authorize(chat: &Chat, subject: Subject, ability: Ability) -> Result<(), 
         Ability::ChangeCustom => (manages || keeps || (is_staff && role.is_some())) && !is_blocked,
         Ability::Rename => (is_dm || manages || keeps) && !is_blocked,
         Ability::Open => keeps,
+        Ability::ChangeGuestAccess => manages || keeps,
         Ability::DeleteChat => manages || keeps,
         Ability::AddMembers | Ability::RemoveMember | Ability::ChangeRole => manages,
     };
@@ -111,12 +124,32 @@ pub fn authorize(chat: &Chat, subject: Subject, ability: Ability) -> Result<(), 
     Ok(())
 }
 
+/// Refuses what guests may not do. They see, read and join rooms as far as these are open to guests, and write in
+/// them. In other chats they are like members. They manage nothing.
+fn expect_open_to_guest(chat: &Chat, role: Option<Role>, ability: Ability) -> Result<(), Refusal> {
+    let is_room = chat.kind == ChatKind::Room;
+    let access = if is_room { chat.guest_access } else { GuestAccess::None };
+    if role.is_none() && access == GuestAccess::None {
+        return Err(Refusal::NotFound);
+    }
+    let is_writing = matches!(
+        ability,
+        Ability::Write | Ability::EditMessage { .. } | Ability::ChangeMessageCustom { .. } | Ability::Join
+    );
+    let is_known = role.is_some() || matches!(ability, Ability::Join) || ability.is_managing();
+    if is_writing && is_room && access != GuestAccess::Write && is_known || ability.is_managing() {
+        return Err(Refusal::Forbidden);
+    }
+    Ok(())
+}
+
 /// Returns whether the caller may know of the ability. A public room is visible to all users, its messages to
 /// members only.
 fn is_known(chat: &Chat, role: Option<Role>, ability: Ability) -> bool {
     match ability {
         Ability::Join => chat.is_public,
-        Ability::TakePart
+        Ability::Read
+        | Ability::TakePart
         | Ability::Write
         | Ability::EditMessage { .. }
         | Ability::DeleteMessage { .. }
@@ -242,5 +275,58 @@ mod tests {
         for ability in [Ability::TakePart, Ability::Write, Ability::Leave] {
             assert_eq!(authorize(&private, staff(None), ability), Err(Refusal::NotFound));
         }
+    }
+
+    #[test]
+    fn guests_go_as_far_as_a_room_is_open_to_them() {
+        let guest = |role, guest_access, ability| {
+            let room = Chat { guest_access, ..chat(ChatKind::Room, true, None) };
+            authorize(&room, Subject { is_guest: true, ..plain(role) }, ability)
+        };
+        use GuestAccess::{None as Closed, Read, Write};
+        for ability in [Ability::See, Ability::Read, Ability::Join, Ability::Write, Ability::DeleteChat] {
+            assert_eq!(guest(None, Closed, ability), Err(Refusal::NotFound));
+        }
+        for ability in [Ability::See, Ability::Read] {
+            assert_eq!((guest(None, Read, ability), guest(None, Write, ability)), (Ok(()), Ok(())));
+        }
+        assert_eq!(guest(None, Read, Ability::Join), Err(Refusal::Forbidden));
+        assert_eq!(guest(None, Write, Ability::Join), Ok(()));
+        for ability in [Ability::TakePart, Ability::Write, Ability::EditMessage { own: true }, Ability::Leave]
+        {
+            assert_eq!(guest(None, Write, ability), Err(Refusal::NotFound));
+            assert_eq!(guest(MEMBER, Write, ability), Ok(()));
+        }
+        // A room that was closed to guests again.
+        for access in [Closed, Read] {
+            for ability in [Ability::Write, Ability::EditMessage { own: true }] {
+                assert_eq!(guest(MEMBER, access, ability), Err(Refusal::Forbidden));
+            }
+            for ability in
+                [Ability::Read, Ability::TakePart, Ability::Leave, Ability::DeleteMessage { own: true }]
+            {
+                assert_eq!(guest(MEMBER, access, ability), Ok(()));
+            }
+        }
+        for ability in [Ability::Rename, Ability::AddMembers, Ability::DeleteChat, Ability::ChangeGuestAccess]
+        {
+            assert_eq!(guest(ADMIN, Write, ability), Err(Refusal::Forbidden));
+        }
+        let group = |ability| {
+            authorize(
+                &chat(ChatKind::Group, false, None),
+                Subject { is_guest: true, ..plain(MEMBER) },
+                ability,
+            )
+        };
+        assert_eq!((group(Ability::Write), group(Ability::Read)), (Ok(()), Ok(())));
+    }
+
+    #[test]
+    fn only_guests_read_without_joining() {
+        let room = Chat { guest_access: GuestAccess::Write, ..chat(ChatKind::Room, true, None) };
+        assert_eq!(authorize(&room, plain(None), Ability::Read), Err(Refusal::NotFound));
+        assert_eq!(authorize(&room, staff(None), Ability::Read), Err(Refusal::NotFound));
+        assert_eq!(authorize(&room, plain(MEMBER), Ability::Read), Ok(()));
     }
 }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{ChatId, Custom, MessageId, Pos, Seq, Timestamp, UserId};
+use super::{ChatId, Custom, GuestAccess, MessageId, Pos, Seq, Timestamp, UserId};
 
 /// The public profile of a user.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -15,6 +15,8 @@ pub struct UserCard {
     /// The stored value of the user's own picture, see [`super::Pictures::shown`]. Without one the server
     /// draws a picture.
     pub avatar_url: Option<String>,
+    #[serde(default)]
+    pub is_guest: bool,
 }
 
 /// The kind of a chat.
@@ -97,6 +99,9 @@ pub struct Chat {
     pub is_public: bool,
     /// The host's object that a room belongs to.
     pub object: Option<HostObject>,
+    /// What guests may do; for public rooms only.
+    #[serde(default)]
+    pub guest_access: GuestAccess,
     /// The host's data.
     #[serde(default)]
     pub custom: Custom,
@@ -130,6 +135,7 @@ impl Chat {
             member_count: 0,
             is_public: false,
             object: None,
+            guest_access: GuestAccess::None,
             custom: Custom::default(),
         }
     }

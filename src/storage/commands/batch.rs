@@ -189,12 +189,14 @@ pub fn can_share(command: &Command) -> bool {
         | Action::ChangeMe(_)
         | Action::Rename { .. }
         | Action::ChangeCustom(_)
+        | Action::ChangeGuestAccess(_)
         | Action::Open { .. }
         | Action::ChangeRole { .. } => true,
         Action::AddMembers { .. }
         | Action::RemoveMember { .. }
         | Action::Join
         | Action::Leave
-        | Action::DeleteChat => false,
+        | Action::DeleteChat
+        | Action::TakeOver { .. } => false,
     }
 }

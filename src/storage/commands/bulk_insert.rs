@@ -43,7 +43,8 @@ pub(super) fn post_all(
             outcomes.push(Some(Err(Refusal::NotFound.into())));
             continue;
         };
-        let subject = Subject { role: sender.role, is_blocked: sender.is_blocked, ..Subject::default() };
+        let (role, is_blocked) = (sender.role, sender.is_blocked);
+        let subject = Subject { role, is_blocked, is_guest: post.sender.is_guest, ..Subject::default() };
         if let Err(refusal) = authorize(chat, subject, Ability::TakePart) {
             outcomes.push(Some(Err(refusal.into())));
         } else if let Some(earlier) = &sender.earlier {

@@ -3,8 +3,8 @@
 use super::outcome::take_number;
 use crate::{
     core::model::{
-        Change, Chat, ChatId, ChatKind, ChatSnapshot, CustomChange, FieldErrors, JoinCount, Role, Timestamp,
-        UserId,
+        Change, Chat, ChatId, ChatKind, ChatSnapshot, CustomChange, FieldErrors, GuestAccess, JoinCount,
+        Refusal, Role, Timestamp, UserId,
         command::NewChat,
         event::{Answer, Done},
         permission::Ability,
@@ -62,7 +62,11 @@ pub fn create_chat(conn: &mut AnyConn, policy: &StoragePolicy, new: &NewChat) ->
         contact_policy::expect_may_begin(conn, policy, new.creator)?;
     }
     // Checked first, so that the error does not reveal whether a user outside the caller's reach exists.
-    contact_policy::expect_may_contact(conn, policy, new.creator, &others)?;
+    if users::is_guest(conn, new.creator)? {
+        expect_dm_with_staff(conn, new.kind, &others)?;
+    } else {
+        contact_policy::expect_may_contact(conn, policy, new.creator, &others)?;
+    }
     users::expect_users(conn, "member_ids", &others)?;
     if new.kind == ChatKind::Dm && !is_pair {
         let sentence = "A direct message chat is with exactly one other user, or with oneself.";
@@ -80,6 +84,7 @@ pub fn create_chat(conn: &mut AnyConn, policy: &StoragePolicy, new: &NewChat) ->
         member_count: 1 + others.len() as i64,
         is_public: false,
         object: None,
+        guest_access: GuestAccess::None,
         custom: &new.custom,
     };
     let chat = chats::insert(conn, &row)?;
@@ -89,6 +94,14 @@ pub fn create_chat(conn: &mut AnyConn, policy: &StoragePolicy, new: &NewChat) ->
         chats::insert_dm(conn, new.creator, partner, chat.id)?;
     }
     Made::new(conn, policy, chat)
+}
+
+/// Refuses all chats that guests may not begin: they only write to staff.
+fn expect_dm_with_staff(conn: &mut AnyConn, kind: ChatKind, others: &[UserId]) -> Result<(), StorageError> {
+    match (kind, others) {
+        (ChatKind::Dm, [partner]) if users::is_staff(conn, *partner)? => Ok(()),
+        _ => Err(Refusal::NotAllowed("Guests may only write to staff.").into()),
+    }
 }
 
 /// Finds the existing dm of the two users of a new one.

@@ -1,10 +1,8 @@
 //! Users of an identity provider: created by their first token, and updated by newer ones.
 
+use super::generated_name;
 use crate::{
-    core::{
-        model::{Timestamp, UserId, text::Username},
-        secrets,
-    },
+    core::model::{Timestamp, text::Username},
     storage::{
         AnyConn, StorageError,
         tables::{
@@ -96,7 +94,7 @@ pub fn take_profile(conn: &mut AnyConn, profile: &ProvidedProfile) -> Result<Tak
 fn create(conn: &mut AnyConn, profile: &ProvidedProfile) -> Result<Taken, StorageError> {
     let text = |text: &Option<String>| text.clone().unwrap_or_default();
     let mut new = NewUser {
-        username: profile.username.clone().unwrap_or_else(temporary_name),
+        username: profile.username.clone().unwrap_or_else(generated_name::temporary),
         password: NO_PASSWORD.to_owned(),
         email: text(&profile.email),
         first_name: text(&profile.first_name),
@@ -110,7 +108,7 @@ fn create(conn: &mut AnyConn, profile: &ProvidedProfile) -> Result<Taken, Storag
         // The name is taken, and nothing is written yet.
         Err(StorageError::Refused(_)) if has_wanted_name => {
             has_wanted_name = false;
-            new.username = temporary_name();
+            new.username = generated_name::temporary();
             users::create(conn, &new)?
         }
         created => created?,
@@ -120,28 +118,8 @@ fn create(conn: &mut AnyConn, profile: &ProvidedProfile) -> Result<Taken, Storag
     external_users::insert(conn, user.id(), &profile.external_id)?;
     external_users::note_claims(conn, user.id(), profile.issued_at, profile.has_name())?;
     if !has_wanted_name {
-        let name = free_name(conn, user.id())?;
-        users::rename(conn, &mut user, &name)?;
+        generated_name::assign(conn, &mut user, "u")?;
     }
     let staff_change = user.is_staff.then_some(true);
     Ok(Taken { user, is_new: true, is_changed: true, looks_different: false, staff_change })
-}
-
-/// Returns the username of a user until their id is known.
-fn temporary_name() -> Username {
-    generated(&format!("u-{}", secrets::random_name::<16>()))
-}
-
-/// Returns the username of a user whose token has no usable one: `u` and the id, or if that is taken, with a
-/// random suffix.
-fn free_name(conn: &mut AnyConn, user: UserId) -> Result<Username, StorageError> {
-    let name = generated(&format!("u{user}"));
-    if !users::is_taken(conn, &name)? {
-        return Ok(name);
-    }
-    Ok(generated(&format!("u{user}-{}", secrets::random_name::<8>())))
-}
-
-fn generated(name: &str) -> Username {
-    Username::parse(name).expect("letters, digits and hyphens make a username")
 }

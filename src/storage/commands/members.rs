@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use super::{chats::end, outcome::take_number, succession};
 use crate::{
     core::model::{
-        Change, Chat, ChatId, ChatKind, FieldErrors, Refusal, Role, UserId,
+        Change, Chat, ChatId, ChatKind, FieldErrors, GuestAccess, Refusal, Role, UserId,
         event::{Answer, Done, MembersChanged},
         permission::Ability,
     },
@@ -45,6 +45,7 @@ pub(crate) fn add(
         return Ok(Done::unchanged(Answer::Added(0)));
     }
     blocks::expect_none(conn, by, &new)?;
+    expect_no_guests(conn, &chat, &new)?;
     let change = bring_in(conn, policy, &mut chat, (&new, Deed::Others))?;
     Ok(Done::changed(&chat, Answer::Added(new.len()), change))
 }
@@ -74,6 +75,17 @@ pub(crate) fn bring_in(
         snapshot: Some(chat_snapshot::snapshot_of(conn, policy, chat.clone())?),
         join_counts,
     }))
+}
+
+/// Refuses to add guests to a room where they may not write.
+fn expect_no_guests(conn: &mut AnyConn, chat: &Chat, new: &[UserId]) -> Result<(), StorageError> {
+    if chat.kind != ChatKind::Room || chat.guest_access == GuestAccess::Write {
+        return Ok(());
+    }
+    match users::active_cards(conn, new)?.iter().any(|user| user.is_guest) {
+        true => Err(FieldErrors::of("user_ids", "This room is not open to guests.").into()),
+        false => Ok(()),
+    }
 }
 
 pub(crate) fn remove(
@@ -127,8 +139,15 @@ pub(crate) fn change_role(
     if member.role == role {
         return Ok(Done::unchanged(Answer::Member(Box::new(member))));
     }
-    if role == Role::Admin && users::active_cards(conn, &[user])?.is_empty() {
-        return Err(FieldErrors::of("role", "A deactivated user cannot become admin.").into());
+    if role == Role::Admin {
+        let sentence = match users::active_cards(conn, &[user])?.first() {
+            None => Some("A deactivated user cannot become admin."),
+            Some(card) if card.is_guest => Some("A guest cannot become admin."),
+            Some(_) => None,
+        };
+        if let Some(sentence) = sentence {
+            return Err(FieldErrors::of("role", sentence).into());
+        }
     }
     if role == Role::Member && members::active_admins(conn, chat.id, 2)? == [user] {
         return Err(FieldErrors::of("role", "The last admin of a chat stays its admin.").into());

@@ -7,6 +7,8 @@ mod bulk_insert;
 mod chats;
 mod decided;
 pub mod external_users;
+mod generated_name;
+pub mod guests;
 mod member_settings;
 mod members;
 mod messages;
@@ -18,6 +20,7 @@ mod read_markers;
 mod rooms;
 pub mod standing;
 pub mod succession;
+mod take_over;
 pub mod user_import;
 
 use super::{AnyConn, StorageError, StoragePolicy, tables::locks};
@@ -55,6 +58,7 @@ fn run_command(conn: &mut AnyConn, policy: &StoragePolicy, command: &Command) ->
         Action::ChangeMe(change) => member_settings::change(conn, chat, by, *change),
         Action::Rename { title } => chats::rename(conn, policy, chat, by, title.as_ref()),
         Action::ChangeCustom(change) => chats::change_custom(conn, policy, chat, by, change),
+        Action::ChangeGuestAccess(access) => rooms::change_guest_access(conn, policy, chat, by, *access),
         Action::Open { is_public } => rooms::open(conn, policy, chat, by, *is_public),
         Action::AddMembers { users } => members::add(conn, policy, chat, by, users),
         Action::RemoveMember { user } => members::remove(conn, chat, by, *user),
@@ -62,5 +66,6 @@ fn run_command(conn: &mut AnyConn, policy: &StoragePolicy, command: &Command) ->
         Action::Leave => members::leave(conn, chat, by),
         Action::ChangeRole { user, role } => members::change_role(conn, chat, by, *user, *role),
         Action::DeleteChat => chats::delete(conn, chat, by),
+        Action::TakeOver { guest } => take_over::step(conn, policy, chat, *guest, by),
     }
 }

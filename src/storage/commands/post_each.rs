@@ -59,7 +59,8 @@ fn post_one(
     let mut looked_up = None;
     if !is_decided(conn, post, chat)? {
         let (role, is_blocked) = standing(conn, chat, post.sender.id)?;
-        let subject = Subject { role, is_blocked, ..Subject::default() };
+        let is_guest = post.sender.is_guest;
+        let subject = Subject { role, is_blocked, is_guest, ..Subject::default() };
         authorize(chat, subject, Ability::TakePart)?;
         if let Err(refusal) = authorize(chat, subject, Ability::Write) {
             // A retry of what was posted before the block is answered.

@@ -3,7 +3,7 @@
 use super::{Made, members::bring_in, outcome::take_number};
 use crate::{
     core::model::{
-        ChatId, ChatKind, FieldErrors, Refusal, Role, UserId,
+        ChatId, ChatKind, FieldErrors, GuestAccess, Refusal, Role, UserId,
         command::NewRoom,
         event::{Answer, Change, Done},
         permission::Ability,
@@ -31,7 +31,13 @@ pub fn create_room(conn: &mut AnyConn, policy: &StoragePolicy, new: &NewRoom) ->
     {
         return Err(refusal.into());
     }
+    if users::is_guest(conn, new.creator)? {
+        return Err(Refusal::Forbidden.into());
+    }
     let is_unowned = new.is_public && new.object.is_some();
+    if is_unowned && new.guest_access != GuestAccess::None && !users::is_staff(conn, new.creator)? {
+        return Err(Refusal::NotAllowed("Only staff open rooms on objects to guests.").into());
+    }
     if !is_unowned {
         own_chats::expect_below_chat_limit(conn, policy, new.creator)?;
     }
@@ -41,6 +47,7 @@ pub fn create_room(conn: &mut AnyConn, policy: &StoragePolicy, new: &NewRoom) ->
         member_count: i64::from(!is_unowned),
         is_public: new.is_public,
         object: new.object.as_ref(),
+        guest_access: new.guest_access,
         custom: &new.custom,
     };
     let chat = chats::insert(conn, &row)?;
@@ -75,6 +82,32 @@ pub(crate) fn join(
     let mut chat = membership.chat;
     own_chats::expect_below_chat_limit(conn, policy, by)?;
     let change = bring_in(conn, policy, &mut chat, (&[by], Deed::Own))?;
+    Ok(Done::changed(&chat, Answer::Done, change))
+}
+
+/// Error for opening other chats than public rooms to guests.
+const NOT_PUBLIC: &str = "Only a public room can be open to guests.";
+
+/// Decides what guests may do in a public room.
+pub(crate) fn change_guest_access(
+    conn: &mut AnyConn,
+    policy: &StoragePolicy,
+    room: ChatId,
+    by: UserId,
+    access: GuestAccess,
+) -> Result<Done, StorageError> {
+    let mut chat = membership::authorized(conn, room, by, Ability::ChangeGuestAccess)?.chat;
+    if chat.guest_access == access {
+        return Ok(Done::unchanged(Answer::Done));
+    }
+    if !chat.is_public {
+        return Err(FieldErrors::of("guest_access", NOT_PUBLIC).into());
+    }
+    take_number(&mut chat);
+    chat.guest_access = access;
+    chats::set_guest_access(conn, &chat)?;
+    chats::update(conn, &chat)?;
+    let change = Change::ChatRenamed { snapshot: chat_snapshot::snapshot_of(conn, policy, chat.clone())? };
     Ok(Done::changed(&chat, Answer::Done, change))
 }
 

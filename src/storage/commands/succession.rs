@@ -19,7 +19,7 @@ use crate::{
     },
 };
 
-/// SQL condition: chat `c` has active members but no active admin. A room that never had an admin belongs to
+/// SQL condition: chat `c` has active members, guests aside, but no active admin. A room that never had an admin belongs to
 /// staff and is left out. Members are read in the order of an index, which skips former members.
 macro_rules! is_unattended {
     () => {
@@ -31,7 +31,7 @@ macro_rules! is_unattended {
              WHERE m.chat_id = c.id AND m.role = 'admin' AND m.left_seq IS NULL \
              ORDER BY m.joined_seq, m.user_id LIMIT 1) IS NOT NULL) \
          AND (SELECT m.user_id FROM members m JOIN users u ON u.id = m.user_id \
-             WHERE m.chat_id = c.id AND m.left_seq IS NULL AND u.is_active \
+             WHERE m.chat_id = c.id AND m.left_seq IS NULL AND u.is_active AND NOT u.is_guest \
              ORDER BY m.joined_seq, m.user_id LIMIT 1) IS NOT NULL"
     };
 }

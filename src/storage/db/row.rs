@@ -19,7 +19,7 @@ use diesel::{
     sqlite::Sqlite,
 };
 
-use crate::core::model::{ChatId, ChatKind, MessageId, Role, Timestamp, UserId};
+use crate::core::model::{ChatId, ChatKind, GuestAccess, MessageId, Role, Timestamp, UserId};
 
 /// A Rust type of a column that is never null. An `Option` of it is the type of a nullable column.
 pub(crate) trait Column: Sized {
@@ -51,6 +51,7 @@ column! {
     MessageId: BigInt => |raw: i64| Self(raw),
     Timestamp: BigInt => |raw: i64| Self(raw),
     ChatKind: Text => |raw: String| Self::parse(&raw).unwrap_or(Self::Group),
+    GuestAccess: Text => |raw: String| Self::parse(&raw).unwrap_or_default(),
     Role: Text => |raw: String| Self::parse(&raw).unwrap_or(Self::Member),
 }
 

@@ -1,7 +1,8 @@
-//! Deletes expired rows in small steps that never block writers for long.
+//! Deletes expired rows, and removes guests that have gone, in small steps that never block writers for long.
 
 use crate::storage::{
     AnyConn, StorageError,
+    commands::guests,
     tables::{event_cursors, revocations, sessions, tokens},
     writer::in_doubt,
 };
@@ -9,7 +10,14 @@ use crate::storage::{
 /// Deletes a batch of expired rows, of one table where more may remain in it. Returns whether more may
 /// remain.
 pub fn step(conn: &mut AnyConn) -> Result<bool, StorageError> {
-    let kinds = [sessions::sweep, tokens::sweep, event_cursors::sweep, in_doubt::sweep, revocations::sweep];
+    let kinds = [
+        sessions::sweep,
+        tokens::sweep,
+        event_cursors::sweep,
+        in_doubt::sweep,
+        revocations::sweep,
+        guests::remove_outdated,
+    ];
     for sweep in kinds {
         if sweep(conn)? {
             return Ok(true);

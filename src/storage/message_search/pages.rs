@@ -68,7 +68,7 @@ pub fn page(
     question: &SearchRequest,
 ) -> Result<SearchPage, StorageError> {
     let scope = match question.chat {
-        Some(chat) => Scope::Chat(membership::authorized(conn, chat, caller, Ability::TakePart)?.chat),
+        Some(chat) => Scope::Chat(membership::authorized(conn, chat, caller, Ability::Read)?.chat),
         None => Scope::Mine {
             user: caller,
             chats: members::chats_of(conn, caller)?.into_iter().map(|chat| chat.0).collect(),

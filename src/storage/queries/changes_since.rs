@@ -16,7 +16,7 @@ use crate::{
     storage::{
         AnyConn, StorageError, StoragePolicy,
         db::{row::row, sql::sql},
-        tables::{chats, members, messages},
+        tables::{chats, members, merged_guests, messages, users},
     },
 };
 
@@ -185,6 +185,7 @@ fn events(
     let of_listeners = me_changes(conn, chat, since, listeners)?;
     let covered: HashSet<Seq> = changes.iter().map(|(seq, _)| *seq).collect();
     changes.extend(of_listeners.into_iter().filter(|(seq, _)| !covered.contains(seq)));
+    changes.extend(merges(conn, chat, since)?);
     let meta_seq = sql!("SELECT meta_seq FROM chats WHERE id = ?", chat.id).one::<i64>(conn)?;
     if meta_seq > since {
         changes.push((
@@ -199,6 +200,18 @@ fn events(
 }
 
 type Changes = Vec<(Seq, Change)>;
+
+/// Returns the handovers of guests' messages.
+fn merges(conn: &mut AnyConn, chat: &Chat, since: Seq) -> Result<Changes, StorageError> {
+    let merges = merged_guests::since(conn, chat.id, since, MAX_EVENTS as i64 + 1)?;
+    let mut changes = Vec::with_capacity(merges.len());
+    for (from, user, seq) in merges {
+        if let Some(user) = users::cards(conn, &[user])?.pop() {
+            changes.push((seq, Change::UserMerged { from, user }));
+        }
+    }
+    Ok(changes)
+}
 
 /// Returns messages posted since, in their latest state, and older ones that changed since.
 fn message_changes(

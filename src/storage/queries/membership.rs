@@ -15,7 +15,6 @@ use crate::{
             members,
             messages::{at, locate},
             rows::ChatRow,
-            users,
         },
     },
 };
@@ -34,8 +33,11 @@ pub struct Membership {
     pub unread_pos: Option<Pos>,
     /// Sequence number of the latest change of the user's preferences.
     pub me_seq: Seq,
-    /// Whether the chat is a dm whose other member has blocked the user. Loaded only for authorization.
+    /// Whether the chat is a dm whose other member has blocked the user. Loaded only for authorization, as the
+    /// following.
     is_blocked: bool,
+    is_staff: bool,
+    is_guest: bool,
 }
 
 impl Membership {
@@ -45,7 +47,8 @@ impl Membership {
     }
 
     fn subject(&self) -> Subject {
-        Subject { role: self.role, is_blocked: self.is_blocked, ..Subject::default() }
+        let (is_blocked, is_guest) = (self.is_blocked, self.is_guest);
+        Subject { role: self.role, is_blocked, is_guest, ..Subject::default() }
     }
 
     /// Returns the parts of the chat object that are specific to this user.
@@ -76,14 +79,19 @@ pub fn membership(
 /// Loads a chat and the user's state in it, without authorization; `None` where the chat does not exist.
 fn load(conn: &mut AnyConn, chat: ChatId, user: UserId) -> Result<Option<Membership>, StorageError> {
     let row = sql!(
-        "SELECT {} FROM chats c \
-         LEFT JOIN members m ON m.chat_id = c.id AND m.user_id = ? AND m.left_seq IS NULL \
+        "SELECT {} FROM chats c JOIN users u ON u.id = ? \
+         LEFT JOIN members m ON m.chat_id = c.id AND m.user_id = u.id AND m.left_seq IS NULL \
          WHERE c.id = ? AND c.deleted_at IS NULL",
         user,
         chat
     );
     let row = row.first::<AuthorizationRow>(conn)?;
-    Ok(row.map(|row| Membership { is_blocked: row.is_blocked, ..row.membership.of(user) }))
+    Ok(row.map(|row| Membership {
+        is_blocked: row.is_blocked,
+        is_staff: row.is_staff,
+        is_guest: row.is_guest,
+        ..row.membership.of(user)
+    }))
 }
 
 row! {
@@ -127,6 +135,8 @@ row! {
         is_blocked: bool = "CASE WHEN c.chat_type = 'dm' THEN EXISTS (SELECT 1 FROM members o \
             WHERE o.chat_id = c.id AND (SELECT b.created_at FROM blocks b \
                 WHERE b.blocker_id = o.user_id AND b.blocked_id = m.user_id) IS NOT NULL) ELSE FALSE END",
+        is_staff: bool = "u.is_staff",
+        is_guest: bool = "u.is_guest",
     }
 }
 
@@ -142,6 +152,8 @@ impl MembershipRow {
             me: self.me.into(),
             me_seq: self.me_seq.unwrap_or(0),
             is_blocked: false,
+            is_staff: false,
+            is_guest: false,
         }
     }
 }
@@ -160,7 +172,7 @@ pub fn authorized(
     if !is_of_staff && !ability.is_managing() {
         return Err(refusal.into());
     }
-    let is_staff = users::is_staff(conn, caller)?;
+    let is_staff = membership.is_staff;
     let may_help = is_staff || membership.chat.kind == ChatKind::Dm;
     let is_unattended = may_help && !members::has_active_admin(conn, chat)?;
     authorize(&membership.chat, Subject { is_staff, is_unattended, ..membership.subject() }, ability)?;
@@ -175,7 +187,7 @@ pub fn visible(
     id: MessageId,
 ) -> Result<Message, StorageError> {
     let (chat, pos) = locate(conn, id)?.ok_or(Refusal::NotFound)?;
-    let chat = authorized(conn, chat, user, Ability::TakePart)?.chat;
+    let chat = authorized(conn, chat, user, Ability::Read)?.chat;
     let message = at(conn, chat.id, pos)?.filter(|message| !message.is_deleted);
     let mut message = message.ok_or(Refusal::NotFound)?;
     message.note_readers(&members::readers(conn, &chat, policy.receipts_max_members)?);

@@ -1,5 +1,5 @@
-//! Rooms: found by their object, listed and searched, newest first. Staff find all rooms, other users the
-//! public ones.
+//! Rooms: found by their object, listed and searched, newest first. Staff find all rooms, guests those that are open
+//! to them, other users the public ones.
 
 use super::membership::{Membership, MembershipRow};
 use crate::{
@@ -31,6 +31,8 @@ pub fn of_object(conn: &mut AnyConn, object: &HostObject) -> Result<Option<ChatI
 #[derive(Clone, Copy, PartialEq)]
 enum Reach {
     Public,
+    /// Those that are open to guests.
+    Guests,
     /// Private ones too: for staff.
     All,
 }
@@ -42,6 +44,13 @@ macro_rules! within {
         match $reach {
             Reach::Public => sql!(
                 concat!($before, " FROM chats WHERE is_public AND deleted_at IS NULL ", $after) $(, $value)*
+            )
+            .rows($conn)?,
+            Reach::Guests => sql!(
+                concat!(
+                    $before, " FROM chats WHERE guest_access <> 'none' AND deleted_at IS NULL ", $after
+                )
+                $(, $value)*
             )
             .rows($conn)?,
             Reach::All => sql!(
@@ -75,7 +84,7 @@ pub fn page(
     let search = fold(&filter.search);
     let words = different_words(&search);
     let kind = filter.object_type.as_deref();
-    let reach = if users::is_staff(conn, user)? { Reach::All } else { Reach::Public };
+    let reach = reach_of(conn, user)?;
     let (count, ids) = match &filter.object_id {
         None if words.is_empty() => (count(conn, reach, kind)?, newest(conn, reach, kind, skip, limit)?),
         id => {
@@ -90,6 +99,14 @@ pub fn page(
     let chats = cache.at_snapshot(conn)?;
     let rooms = load(conn, user, &ids)?.into_iter().map(|room| chats.shown(conn, room));
     Ok((count, rooms.collect::<Result<_, _>>()?))
+}
+
+fn reach_of(conn: &mut AnyConn, user: UserId) -> Result<Reach, StorageError> {
+    Ok(match users::find(conn, user)? {
+        Some(user) if user.is_staff => Reach::All,
+        Some(user) if user.is_guest => Reach::Guests,
+        _ => Reach::Public,
+    })
 }
 
 fn count(conn: &mut AnyConn, reach: Reach, object_type: Option<&str>) -> Result<i64, StorageError> {

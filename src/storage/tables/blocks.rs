@@ -2,15 +2,39 @@
 //!
 //! Whether a user is blocked in a dm is part of the authorization query: see `membership`.
 
-use super::{locks, rows::CardRow, users};
+use super::{dm_partners, locks, rows::CardRow, users};
 use crate::{
-    core::model::{Refusal, UserCard, UserId},
+    core::model::{Refusal, Timestamp, UserCard, UserId},
     storage::{AnyConn, StorageError, db::sql::sql},
 };
 
 /// Removes a block. Idempotent.
 pub fn unblock(conn: &mut AnyConn, blocker: UserId, blocked: UserId) -> Result<(), StorageError> {
     sql!("DELETE FROM blocks WHERE blocker_id = ? AND blocked_id = ?", blocker, blocked).run(conn)?;
+    Ok(())
+}
+
+/// Gives a user the blocks of a guest, and those of the guest's dm partners.
+pub fn copy(conn: &mut AnyConn, guest: UserId, user: UserId) -> Result<(), StorageError> {
+    sql!(
+        "INSERT INTO blocks (blocker_id, blocked_id, created_at) \
+         SELECT ?, blocked_id, created_at FROM blocks WHERE blocker_id = ? AND blocked_id <> ? ON CONFLICT DO NOTHING",
+        user,
+        guest,
+        user
+    )
+    .run(conn)?;
+    for (_, partner) in dm_partners::of(conn, &[guest])? {
+        if partner != user && has_blocked(conn, partner, guest)? {
+            sql!(
+                "INSERT INTO blocks (blocker_id, blocked_id, created_at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
+                partner,
+                user,
+                Timestamp::now()
+            )
+            .run(conn)?;
+        }
+    }
     Ok(())
 }
 

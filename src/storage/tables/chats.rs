@@ -2,7 +2,9 @@
 
 use super::{custom_values, members, rows::ChatRow};
 use crate::{
-    core::model::{Chat, ChatId, ChatKind, Custom, HostObject, Seq, Timestamp, UserId, text::fold},
+    core::model::{
+        Chat, ChatId, ChatKind, Custom, GuestAccess, HostObject, Seq, Timestamp, UserId, text::fold,
+    },
     storage::{AnyConn, StorageError, db::sql::sql},
 };
 
@@ -19,6 +21,7 @@ pub struct NewRow<'a> {
     pub member_count: i64,
     pub is_public: bool,
     pub object: Option<&'a HostObject>,
+    pub guest_access: GuestAccess,
     pub custom: &'a Custom,
 }
 
@@ -29,7 +32,7 @@ pub fn insert(conn: &mut AnyConn, new: &NewRow) -> Result<Chat, StorageError> {
     let id = sql!(
         "INSERT INTO chats (chat_type, title, title_key, created_at, updated_at, seq, meta_seq, members_seq, \
          last_pos, last_live_pos, deleted_count, member_count, is_public, object_type, object_id, \
-         custom) VALUES (?, ?, ?, ?, ?, 1, 1, 0, 0, 0, 0, ?, ?, ?, ?, ?) RETURNING id",
+         guest_access, custom) VALUES (?, ?, ?, ?, ?, 1, 1, 0, 0, 0, 0, ?, ?, ?, ?, ?, ?) RETURNING id",
         new.kind.as_str(),
         new.title,
         title_key.as_deref(),
@@ -39,6 +42,7 @@ pub fn insert(conn: &mut AnyConn, new: &NewRow) -> Result<Chat, StorageError> {
         new.is_public,
         new.object.map(|object| object.kind.as_str()),
         new.object.map(|object| object.id.as_str()),
+        new.guest_access.as_str(),
         new.custom.stored()
     )
     .one(conn)?;
@@ -57,6 +61,7 @@ pub fn insert(conn: &mut AnyConn, new: &NewRow) -> Result<Chat, StorageError> {
         member_count: new.member_count,
         is_public: new.is_public,
         object: new.object.cloned(),
+        guest_access: new.guest_access,
         custom: new.custom.clone(),
     })
 }
@@ -101,6 +106,14 @@ pub fn set_custom(conn: &mut AnyConn, chat: &Chat) -> Result<(), StorageError> {
     custom_values::insert_of_chat(conn, chat.id, &chat.custom)
 }
 
+/// Stores what guests may do in a room, as the chat's latest change.
+pub fn set_guest_access(conn: &mut AnyConn, chat: &Chat) -> Result<(), StorageError> {
+    let access = chat.guest_access.as_str();
+    sql!("UPDATE chats SET guest_access = ?, meta_seq = ? WHERE id = ?", access, chat.seq, chat.id)
+        .run(conn)?;
+    Ok(())
+}
+
 /// Stores that a room is public, as the chat's latest change.
 pub fn open(conn: &mut AnyConn, chat: &Chat) -> Result<(), StorageError> {
     sql!("UPDATE chats SET is_public = ?, meta_seq = ? WHERE id = ?", chat.is_public, chat.seq, chat.id)
@@ -143,6 +156,19 @@ pub fn dm_of(conn: &mut AnyConn, one: UserId, other: UserId) -> Result<Option<Ch
 pub fn insert_dm(conn: &mut AnyConn, one: UserId, other: UserId, chat: ChatId) -> Result<(), StorageError> {
     let (low, high) = (one.min(other), one.max(other));
     sql!("INSERT INTO dm_pairs (low_id, high_id, chat_id) VALUES (?, ?, ?)", low, high, chat).run(conn)?;
+    Ok(())
+}
+
+/// Removes the dm of two users, whose chat stays.
+pub fn remove_dm(conn: &mut AnyConn, one: UserId, other: UserId) -> Result<(), StorageError> {
+    let (low, high) = (one.min(other), one.max(other));
+    sql!("DELETE FROM dm_pairs WHERE low_id = ? AND high_id = ?", low, high).run(conn)?;
+    Ok(())
+}
+
+/// Makes a dm a group, as the chat's latest change.
+pub fn make_group(conn: &mut AnyConn, chat: &Chat) -> Result<(), StorageError> {
+    sql!("UPDATE chats SET chat_type = 'group', meta_seq = ? WHERE id = ?", chat.seq, chat.id).run(conn)?;
     Ok(())
 }
 

@@ -246,11 +246,12 @@ pub fn admins(conn: &mut AnyConn, chat: ChatId) -> Result<Vec<UserId>, StorageEr
     Ok(rows.rows::<UserId>(conn)?)
 }
 
-/// Returns the active member that joined first.
+/// Returns the active member that joined first, without guests.
 pub fn longest_standing(conn: &mut AnyConn, chat: ChatId) -> Result<Option<UserId>, StorageError> {
     let row = sql!(
         "SELECT m.user_id FROM members m JOIN users u ON u.id = m.user_id \
-         WHERE m.chat_id = ? AND m.left_seq IS NULL AND u.is_active ORDER BY m.joined_seq, m.user_id LIMIT 1",
+         WHERE m.chat_id = ? AND m.left_seq IS NULL AND u.is_active AND NOT u.is_guest \
+         ORDER BY m.joined_seq, m.user_id LIMIT 1",
         chat
     );
     Ok(row.first::<UserId>(conn)?)
@@ -297,6 +298,30 @@ pub fn join(
         last_message_id,
         deed == Deed::Own,
         ids.as_slice()
+    )
+    .run(conn)?;
+    note_change(conn, chat.id, chat.seq)
+}
+
+/// Adds a user to a chat in the place of a guest, with the guest's read marker and settings. `chat` already has the
+/// sequence number of this change.
+pub fn take_place(
+    conn: &mut AnyConn,
+    chat: &Chat,
+    (guest, user): (UserId, UserId),
+) -> Result<(), StorageError> {
+    sql!("DELETE FROM members WHERE chat_id = ? AND user_id = ?", chat.id, user).run(conn)?;
+    sql!(
+        "INSERT INTO members (chat_id, user_id, role, joined_at, joined_seq, member_seq, read_seq, read_pos, \
+         read_message_id, from_pos, from_message_id, is_own, is_pinned, muted_until) \
+         SELECT chat_id, ?, role, joined_at, ?, ?, ?, read_pos, read_message_id, from_pos, from_message_id, is_own, \
+         is_pinned, muted_until FROM members WHERE chat_id = ? AND user_id = ?",
+        user,
+        chat.seq,
+        chat.seq,
+        chat.seq,
+        chat.id,
+        guest
     )
     .run(conn)?;
     note_change(conn, chat.id, chat.seq)

@@ -2,7 +2,8 @@
 
 use crate::{
     core::model::{
-        Chat, ChatId, ChatKind, Custom, HostObject, Pos, Seq, Timestamp, UserId, records::UserCard,
+        Chat, ChatId, ChatKind, Custom, GuestAccess, HostObject, Pos, Seq, Timestamp, UserId,
+        records::UserCard,
     },
     storage::db::row::row,
 };
@@ -24,6 +25,7 @@ row! {
         is_public: bool,
         object_type: Option<String>,
         object_id: Option<String>,
+        guest_access: GuestAccess,
         custom: Option<String>,
     }
 }
@@ -44,6 +46,7 @@ impl From<ChatRow> for Chat {
             member_count: row.member_count,
             is_public: row.is_public,
             object: row.object_type.zip(row.object_id).map(|(kind, id)| HostObject { kind, id }),
+            guest_access: row.guest_access,
             custom: Custom::from_stored(row.custom),
         }
     }
@@ -57,6 +60,7 @@ row! {
         first_name: String,
         last_name: String,
         avatar_url: String,
+        is_guest: bool,
     }
 }
 
@@ -70,6 +74,7 @@ impl From<CardRow> for UserCard {
             display_name: if full_name.is_empty() { row.username.clone() } else { full_name.to_owned() },
             username: row.username,
             avatar_url: Some(row.avatar_url).filter(|url| !url.is_empty()),
+            is_guest: row.is_guest,
         }
     }
 }

@@ -75,6 +75,64 @@ fn record_together(
     }
 }
 
+/// Returns the first blocks with messages of a sender, and the number of these messages up to the end of each.
+pub fn first_blocks(
+    conn: &mut AnyConn,
+    chat: ChatId,
+    sender: UserId,
+    limit: i64,
+) -> Result<Vec<(i64, i64)>, StorageError> {
+    let rows = sql!(
+        "SELECT block, sent FROM sent_counts WHERE chat_id = ? AND sender_id = ? ORDER BY block LIMIT ?",
+        chat,
+        sender,
+        limit
+    );
+    Ok(rows.rows(conn)?)
+}
+
+/// Counts the messages in the first blocks of a sender, as [`first_blocks`] returns them, as those of another sender.
+pub fn hand_over(
+    conn: &mut AnyConn,
+    chat: ChatId,
+    (from, to): (UserId, UserId),
+    blocks: &[(i64, i64)],
+) -> Result<(), StorageError> {
+    let Some((last, moved)) = blocks.last().copied() else { return Ok(()) };
+    let mut before = 0;
+    for (number, (block, sent)) in blocks.iter().copied().enumerate() {
+        let end = blocks.get(number + 1).map_or(i64::MAX, |(next, _)| *next);
+        sql!(
+            "UPDATE sent_counts SET sent = sent + ? WHERE chat_id = ? AND sender_id = ? AND block >= ? AND block < ?",
+            sent,
+            chat,
+            to,
+            block,
+            end
+        )
+        .run(conn)?;
+        sql!(
+            "INSERT INTO sent_counts (chat_id, sender_id, block, sent) VALUES (?, ?, ?, ? + \
+             coalesce((SELECT e.sent FROM sent_counts e WHERE e.chat_id = ? AND e.sender_id = ? AND e.block < ? \
+                ORDER BY e.block DESC LIMIT 1), 0)) ON CONFLICT DO NOTHING",
+            chat,
+            to,
+            block,
+            sent - before,
+            chat,
+            to,
+            block
+        )
+        .run(conn)?;
+        before = sent;
+    }
+    sql!("DELETE FROM sent_counts WHERE chat_id = ? AND sender_id = ? AND block <= ?", chat, from, last)
+        .run(conn)?;
+    sql!("UPDATE sent_counts SET sent = sent - ? WHERE chat_id = ? AND sender_id = ?", moved, chat, from)
+        .run(conn)?;
+    Ok(())
+}
+
 /// Counts the messages that a user has posted after position `after` and up to `last`, deleted ones included.
 pub fn between(
     conn: &mut AnyConn,

@@ -20,18 +20,55 @@ const ALL_SENDERS: UserId = UserId(0);
 pub fn record(conn: &mut AnyConn, chat: ChatId, sender: UserId, pos: Pos) -> Result<(), StorageError> {
     for whose in [ALL_SENDERS, sender] {
         for level in 1..=LEVELS {
-            sql!(
-                "INSERT INTO tombstone_counts (chat_id, sender_id, level, block, tombstones) VALUES (?, ?, ?, ?, 1) \
-                 ON CONFLICT (chat_id, sender_id, level, block) \
-                 DO UPDATE SET tombstones = tombstone_counts.tombstones + 1",
-                chat,
-                whose,
-                i64::from(level),
-                block_of(pos, level)
-            )
-            .run(conn)?;
+            add(conn, chat, whose, i64::from(level), block_of(pos, level))?;
         }
     }
+    Ok(())
+}
+
+/// Counts the deleted message at `pos` as that of another sender.
+pub fn hand_over(
+    conn: &mut AnyConn,
+    chat: ChatId,
+    (from, to): (UserId, UserId),
+    pos: Pos,
+) -> Result<(), StorageError> {
+    for level in 1..=LEVELS {
+        let (level, block) = (i64::from(level), block_of(pos, level));
+        sql!(
+            "UPDATE tombstone_counts SET tombstones = tombstones - 1 \
+             WHERE chat_id = ? AND sender_id = ? AND level = ? AND block = ?",
+            chat,
+            from,
+            level,
+            block
+        )
+        .run(conn)?;
+        sql!(
+            "DELETE FROM tombstone_counts \
+             WHERE chat_id = ? AND sender_id = ? AND level = ? AND block = ? AND tombstones = 0",
+            chat,
+            from,
+            level,
+            block
+        )
+        .run(conn)?;
+        add(conn, chat, to, level, block)?;
+    }
+    Ok(())
+}
+
+fn add(conn: &mut AnyConn, chat: ChatId, sender: UserId, level: i64, block: i64) -> Result<(), StorageError> {
+    sql!(
+        "INSERT INTO tombstone_counts (chat_id, sender_id, level, block, tombstones) VALUES (?, ?, ?, ?, 1) \
+         ON CONFLICT (chat_id, sender_id, level, block) \
+         DO UPDATE SET tombstones = tombstone_counts.tombstones + 1",
+        chat,
+        sender,
+        level,
+        block
+    )
+    .run(conn)?;
     Ok(())
 }
 

@@ -29,6 +29,8 @@ pub struct User {
     pub is_staff: bool,
     /// Whether the user created the account themselves (self-registration).
     pub is_registered: bool,
+    /// Whether the user is a guest, without an account.
+    pub is_guest: bool,
 }
 
 /// Stored instead of a hash for users without a password, which cannot sign in with one.
@@ -47,6 +49,7 @@ impl User {
             first_name: self.first_name.clone(),
             last_name: self.last_name.clone(),
             avatar_url: self.avatar_url.clone(),
+            is_guest: self.is_guest,
         };
         row.into()
     }
@@ -120,6 +123,7 @@ pub fn create(conn: &mut AnyConn, new: &NewUser) -> Result<User, StorageError> {
         is_active: true,
         is_staff: new.is_staff,
         is_registered: new.is_registered,
+        is_guest: false,
     };
     user.id = diesel::insert_into(users::table)
         .values((
@@ -141,6 +145,18 @@ pub fn create(conn: &mut AnyConn, new: &NewUser) -> Result<User, StorageError> {
         .get_result(conn)?;
     sql!("INSERT INTO user_looks (look_key, user_id) VALUES (?, ?)", &keys.look, user.id).run(conn)?;
     Ok(user)
+}
+
+/// Makes a user that was created in this transaction a guest.
+pub fn make_guest(conn: &mut AnyConn, user: &mut User) -> Result<(), StorageError> {
+    user.is_guest = true;
+    diesel::update(users::table.find(user.id)).set(users::is_guest.eq(true)).execute(conn)?;
+    Ok(())
+}
+
+/// Returns whether a user is a guest; `false` for an unknown user.
+pub fn is_guest(conn: &mut AnyConn, id: UserId) -> Result<bool, StorageError> {
+    Ok(users::table.find(id.0).select(users::is_guest).first(conn).optional()?.unwrap_or(false))
 }
 
 /// Finds the user with the username, or creates one. Returns the user, and whether it is new.

@@ -211,6 +211,10 @@ impl StreamHandler<Result<Message, ProtocolError>> for Session {
 
 impl Session {
     fn on_client_frame(&mut self, text: &str, ctx: &mut Context) {
+        // A guest's key is prolonged by use.
+        if self.caller().card.is_guest {
+            self.state.sightings.note_use_of_socket(&self.caller());
+        }
         match ClientFrame::parse(text) {
             Ok(frame) if frame.is_ping() => ctx.text(frame.pong()),
             Ok(frame) if frame.is_resume() => match frame.resume() {

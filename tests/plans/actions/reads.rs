@@ -153,6 +153,10 @@ fn of_chats() -> Vec<Action> {
             .grows_with("rooms, which are counted in the index alone"),
         reads("list every room as staff", |conn, _| rooms_of(conn, STAFF, &RoomFilter::default(), 0))
             .grows_with("rooms, which are counted in the index alone"),
+        reads("list rooms as a guest", |conn, _| rooms_of(conn, GUEST, &RoomFilter::default(), 0))
+            .grows_with("rooms, which are counted in the index alone"),
+        reads("list rooms of a type as a guest", |conn, _| rooms_of(conn, GUEST, &of_type("page"), 0))
+            .grows_with("rooms, which are counted in the index alone"),
         reads("the room of an object", |conn, _| {
             let object = HostObject { kind: "page".to_owned(), id: "17".to_owned() };
             rooms::of_object(conn, &object).map(drop)
@@ -326,6 +330,10 @@ fn of_people() -> Vec<Action> {
             user_list::page(conn, &filter, 0, PAGE)?;
             external_users::external_id(conn, SILENT)?;
             external_users::has_claimed_name(conn, SILENT).map(drop)
+        }),
+        reads("a search of a guest", |conn, _| {
+            users::is_guest(conn, GUEST)?;
+            user_search::search_staff(conn, "user1", Matching::Substring).map(drop)
         }),
         reads("custom data of users", |conn, _| {
             user_custom::find(conn, SILENT)?;

@@ -6,8 +6,8 @@ use diesel::connection::SimpleConnection;
 use greenroom::{
     core::{
         model::{
-            ChatId, ChatKind, Command, Contacts, Custom, CustomChange, HostObject, Role, Timestamp, UserCard,
-            UserId,
+            ChatId, ChatKind, Command, Contacts, Custom, CustomChange, GuestAccess, HostObject, Role,
+            Timestamp, UserCard, UserId,
             command::{Action as Asked, MeChange, MessageEdit, NewChat, NewRoom, ReactIntent, UnreadMark},
             credential::{Credential, Origin},
             emoji::Emoji,
@@ -18,7 +18,7 @@ use greenroom::{
     storage::{
         AnyConn, StorageError,
         commands::{
-            Batched, Made, Times, apply, apply_together, blocking, create_chat, create_room,
+            self, Batched, Made, Times, apply, apply_together, blocking, create_chat, create_room,
             external_users::{ProvidedProfile, take_profile},
             succession,
             user_import::{self, ImportedHash, UserLine},
@@ -30,9 +30,11 @@ use greenroom::{
             pages::{RequestedPage as Where, SearchRequest, page},
         },
         tables::{
-            blocks, dm_partners, event_cursors, external_users, foreign_hashes, join_counts,
+            blocks, dm_partners, event_cursors, external_users, foreign_hashes, guests, join_counts,
             locks::{self, LockedRows},
-            members, reactions, revocations, sessions, settings, sightings, tokens, user_custom,
+            members, reactions, revocations, sessions, settings,
+            sightings::{self, Sighting},
+            tokens, user_custom,
             users::{self, NO_PASSWORD, NewUser},
         },
     },
@@ -60,6 +62,7 @@ fn post_by(user: UserId, client_id: Option<&str>) -> Asked {
         username: format!("user{user}"),
         display_name: format!("User {user}"),
         avatar_url: None,
+        is_guest: false,
     };
     Asked::PostMessage {
         sender: Arc::new(sender),
@@ -175,13 +178,27 @@ fn of_chats() -> Vec<Action> {
             create_room(
                 conn,
                 &policy(),
-                &NewRoom { title, is_public: true, object, creator: SILENT, custom: data() },
+                &NewRoom {
+                    title,
+                    is_public: true,
+                    object,
+                    creator: SILENT,
+                    guest_access: Default::default(),
+                    custom: data(),
+                },
             )
             .map(drop)
         }),
         writes("open a room", |conn, _| {
             let title = Title::parse("Room").unwrap().unwrap();
-            let room = NewRoom { title, is_public: false, object: None, creator: STAFF, custom: data() };
+            let room = NewRoom {
+                title,
+                is_public: false,
+                object: None,
+                creator: STAFF,
+                guest_access: Default::default(),
+                custom: data(),
+            };
             match create_room(conn, &policy(), &room)? {
                 Made::New { snapshot, .. } => {
                     ask(conn, snapshot.chat.id, STAFF, Asked::Open { is_public: true })
@@ -253,6 +270,14 @@ fn of_users() -> Vec<Action> {
             users::rehash(conn, TALKER, "!", "?")
         }),
         writes("change a user's custom data", |conn, _| user_custom::set(conn, TALKER, &data())),
+        writes("make a guest, and prolong the key", |conn, _| {
+            commands::guests::create(conn, "Vera", "guest-key")?;
+            guests::record_visit(conn, "guest-key", Timestamp::now().plus(1)).map(drop)
+        }),
+        writes("remove a guest", |conn, _| commands::guests::remove_outdated(conn).map(drop)),
+        writes("open a room to guests", |conn, _| {
+            ask(conn, SQUARE, TALKER, Asked::ChangeGuestAccess(GuestAccess::Write))
+        }),
         writes("take the profile of a token", |conn, _| {
             let mut profile = ProvidedProfile {
                 external_id: "external-2".to_owned(),
@@ -347,9 +372,10 @@ fn of_users() -> Vec<Action> {
         .grows_with("own tokens"),
         writes("note credentials in use", |conn, _| {
             let origin = || Origin { address: "x".to_owned(), user_agent: "y".to_owned() };
+            let sighting = |is_of_guest| Sighting { at: Timestamp(5), origin: Some(origin()), is_of_guest };
             let seen = [
-                (Credential::Session("new17".to_owned()), (Timestamp(5), origin())),
-                (Credential::Token("new17".to_owned()), (Timestamp(5), origin())),
+                (Credential::Session("new17".to_owned()), sighting(false)),
+                (Credential::Token("new17".to_owned()), sighting(true)),
             ];
             sightings::store(conn, &seen)
         }),

@@ -1,0 +1,2 @@
+DROP TABLE chat_merges;
+DROP TABLE merged_guests;
