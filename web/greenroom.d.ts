@@ -298,6 +298,9 @@ export interface ListQuery {
   page_size?: number;
 }
 
+/** Values in the custom data, by the names in `GREENROOM_CUSTOM_KEYS`. */
+export type CustomQuery = { [name: `custom.${string}`]: string | number | boolean };
+
 /** Where words match: anywhere, or at the beginning of words. */
 export type Match = "substring" | "prefix";
 
@@ -338,14 +341,14 @@ export class Api {
 
   login(username: string, password: string): Promise<OwnUser>;
   logout(): Promise<null>;
-  register(fields: UserFields & { password: string }): Promise<OwnUser>;
+  register(fields: Omit<UserFields, "custom" | "external_id"> & { password: string }): Promise<OwnUser>;
 
   /** Creates a guest, without authentication. The key is a token. */
   createGuest(fields?: { display_name?: string }): Promise<{ user: OwnUser; key: string; expires_in: number }>;
   /** Takes over a guest: chats and messages become the user's. Resolves once all of them are. */
   claimGuest(key: string): Promise<{ merged_from: number; is_done: true }>;
 
-  chats(query?: ListQuery & { search?: string; match?: Match; chat_type?: Chat["chat_type"] }): Promise<Page<Chat>>;
+  chats(query?: ListQuery & CustomQuery & { search?: string; match?: Match; chat_type?: Chat["chat_type"] }): Promise<Page<Chat>>;
   chat(id: number): Promise<Chat>;
   createChat(fields: {
     chat_type: Chat["chat_type"];
@@ -416,7 +419,7 @@ export class Api {
 
   /** For staff only. */
   /** For staff: all users by id, or the one with an `external_id`. */
-  users(query?: ListQuery & { external_id?: string }): Promise<Page<OwnUser>>;
+  users(query?: ListQuery & CustomQuery & { external_id?: string }): Promise<Page<OwnUser>>;
   createUser(fields: UserFields): Promise<OwnUser>;
   updateUser(id: number, fields: Partial<UserFields> & { is_active?: boolean; is_registered?: false }): Promise<OwnUser>;
   createToken(

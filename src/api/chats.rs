@@ -17,7 +17,7 @@ use crate::{
         ChatId, ChatKind, Command, CustomChange, FieldErrors, GuestAccess, UserId,
         command::{Action, NewChat},
         permission::Ability,
-        text::{REQUIRED, Title},
+        text::{BLANK, REQUIRED, Title},
     },
     error::ApiError,
     input::{CustomField, Field},
@@ -27,7 +27,14 @@ use crate::{
         messages::permitted_change,
     },
     state::AppState,
-    storage::queries::chat_list::{self, ChatFilter},
+    storage::{
+        AnyConn,
+        commands::NOT_PUBLIC,
+        queries::{
+            chat_list::{self, ChatFilter},
+            membership,
+        },
+    },
     view::ChatView,
 };
 
@@ -157,8 +164,9 @@ pub async fn update(
     let (chat, by) = (chat.0, caller.id());
     let is_whole = request.method() == "PUT";
     let change = body.checked(|fields: UpdateFields| fields.check(is_whole));
-    let change =
-        change.and_then(|change| Ok(Update { custom: permitted_change(&caller, change.custom)?, ..change }));
+    let change = change.and_then(|change| {
+        Ok(Update { custom: permitted_change(caller.is_staff, change.custom)?, ..change })
+    });
     let (may_see, may_rename) =
         (state.permitted(chat, by, Ability::See), state.permitted(chat, by, Ability::Rename));
     let change = match change.into_result() {
@@ -177,6 +185,7 @@ pub async fn update(
         chats::expect_renamable(&state, chat, by).await?;
         may_rename.await?;
     }
+    expect_applicable(&state, chat, by, &change).await?;
     let Update { title, is_public, guest_access, custom } = change;
     let rename = match title {
         TitleChange::Unchanged => None,
@@ -191,6 +200,35 @@ pub async fn update(
         state.directory.command(Command { chat, by, action }).await?;
     }
     show(HttpResponse::Ok(), &state, &caller, chat).await
+}
+
+/// Checks all parts of an update, so that none is stored if another one is refused. Each part is a command of its own.
+async fn expect_applicable(
+    state: &AppState,
+    chat: ChatId,
+    by: UserId,
+    update: &Update,
+) -> Result<(), ApiError> {
+    if update.custom.is_some() {
+        state.permitted(chat, by, Ability::ChangeCustom).await?;
+    }
+    if update.guest_access.is_some() {
+        state.permitted(chat, by, Ability::ChangeGuestAccess).await?;
+    }
+    let find = move |conn: &mut AnyConn| Ok(membership::authorized(conn, chat, by, Ability::See)?.chat);
+    let found = state.readers.query(find).await?;
+    let mut errors = FieldErrors::default();
+    if matches!(update.title, TitleChange::Automatic) && found.kind == ChatKind::Room {
+        errors.add("title", BLANK);
+    }
+    if let Some(change) = &update.custom {
+        errors.note("custom", found.custom.merge(change));
+    }
+    let will_be_public = found.is_public || (found.kind == ChatKind::Room && update.is_public == Some(true));
+    if update.guest_access.is_some_and(|access| access != found.guest_access) && !will_be_public {
+        errors.add("guest_access", NOT_PUBLIC);
+    }
+    if errors.is_empty() { Ok(()) } else { Err(errors.into()) }
 }
 
 #[derive(Deserialize, ToSchema)]

@@ -53,7 +53,10 @@ impl Query {
             let unknown = || FieldErrors::of(format!("custom.{name}"), UNKNOWN_FILTER);
             if is_known { Ok(CustomFilter::new(name, value)) } else { Err(unknown().into()) }
         };
-        given.map(filter).collect()
+        let mut filters: Vec<CustomFilter> = given.map(filter).collect::<Result<_, ApiError>>()?;
+        filters.sort_unstable();
+        filters.dedup();
+        Ok(filters)
     }
 
     /// Reads `match`: how the words of a search must match a text.

@@ -19,7 +19,10 @@ use crate::{
     input::{CustomField, Field},
     middleware::authenticate::Authenticated,
     state::AppState,
-    storage::queries::rooms::{self, RoomFilter},
+    storage::{
+        commands::NOT_PUBLIC,
+        queries::rooms::{self, RoomFilter},
+    },
     view::ChatView,
 };
 
@@ -77,9 +80,7 @@ impl RoomFields {
             given => given.choice(GuestAccess::parse),
         };
         let guest_access = match (guest_access, &is_public) {
-            (Ok(GuestAccess::Read | GuestAccess::Write), Ok(false)) => {
-                Err("Only a public room can be open to guests.".to_owned())
-            }
+            (Ok(GuestAccess::Read | GuestAccess::Write), Ok(false)) => Err(NOT_PUBLIC.to_owned()),
             (access, _) => access,
         };
         let (is_public, guest_access) =

@@ -24,6 +24,7 @@ use super::{
         ChatMessage, EnsureSubscribed, Marked, MembershipRead, Observe, Settled, Submit, Subscribe,
         Unobserve, Unsubscribe,
     },
+    observers::Observers,
     roster::Roster,
     typing::Typing,
 };
@@ -58,7 +59,7 @@ pub struct ChatActor {
     /// Subscribed members' sockets. They get every event.
     subscribers: HashMap<SubscriberId, Arc<Subscriber>>,
     /// Observers of a public room: they get its title and its membership only. No socket is in both maps.
-    observers: HashMap<SubscriberId, Arc<Subscriber>>,
+    observers: Observers,
     typing_users: Typing,
     /// Commands submitted to the writer and not yet completed.
     in_flight: usize,
@@ -88,7 +89,7 @@ impl ChatActor {
             sequencer: Sequencer::default(),
             batcher: Batcher::default(),
             subscribers: HashMap::new(),
-            observers: HashMap::new(),
+            observers: Observers::default(),
             typing_users: Typing::default(),
             in_flight: 0,
             publishing: None,
@@ -112,7 +113,7 @@ impl ChatActor {
     fn retire_if_idle(&mut self, ctx: &mut Context<Self>) {
         // A socket that closed while it was subscribing could not unsubscribe.
         self.subscribers.retain(|_, socket| socket.is_open());
-        self.observers.retain(|_, socket| socket.is_open());
+        self.observers.retain(Subscriber::is_open);
         let was_active = std::mem::replace(&mut self.was_active, false);
         let is_needed = self.in_flight > 0
             || !self.subscribers.is_empty()
@@ -141,8 +142,8 @@ impl ChatActor {
             let failed = self.publishing.take();
             failed.and_then(|pending| pending.event().map(|event| self.note(event)));
             self.batcher.clear();
-            let receivers = self.subscribers.drain().chain(self.observers.drain());
-            receivers.for_each(|(_, socket)| socket.close(CloseReason::Restart));
+            let members = self.subscribers.drain().map(|(_, socket)| socket);
+            members.chain(self.observers.drain()).for_each(|socket| socket.close(CloseReason::Restart));
         }
         self.resume_backfill();
     }
@@ -230,14 +231,14 @@ impl ChatActor {
     fn on_subscribe(&mut self, Subscribe { socket, head, done }: Subscribe) {
         self.listen();
         self.sequencer.begin(head);
-        self.observers.remove(&socket.id);
+        self.observers.remove(socket.id);
         self.subscribers.insert(socket.id, socket);
         self.services.bus.once_listening(Channel::Chat(self.chat), done);
     }
 
     fn on_unsubscribe(&mut self, Unsubscribe { socket }: Unsubscribe) {
         self.subscribers.remove(&socket);
-        self.observers.remove(&socket);
+        self.observers.remove(socket);
     }
 
     /// Adds an observer, unless the socket is already subscribed as a member.
@@ -245,13 +246,13 @@ impl ChatActor {
         self.listen();
         self.sequencer.begin(head);
         if !self.subscribers.contains_key(&socket.id) {
-            self.observers.insert(socket.id, socket);
+            self.observers.insert(socket);
         }
         self.services.bus.once_listening(Channel::Chat(self.chat), done);
     }
 
     fn on_unobserve(&mut self, Unobserve { socket, done }: Unobserve) {
-        self.observers.remove(&socket);
+        self.observers.remove(socket);
         drop(done);
     }
 

@@ -6,6 +6,7 @@ pub mod context;
 mod creation;
 pub mod directory;
 pub mod mailbox;
+mod observers;
 mod pending_creations;
 mod roster;
 pub mod typing;

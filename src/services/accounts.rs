@@ -10,7 +10,7 @@ use crate::{
         passwords::Verdict,
     },
     bus::BusMessage,
-    core::model::{Credential, CustomChange, FieldErrors, Refusal, Timestamp, UserId},
+    core::model::{Credential, Custom, CustomChange, FieldErrors, Refusal, Timestamp, UserId},
     error::ApiError,
     presence::PresenceChange,
     services::succession::hand_over_chats_of,
@@ -51,7 +51,7 @@ pub async fn create_user(
     }
     let create = move |conn: &mut AnyConn, _: &_| find_or_create(conn, &new, &extras);
     let (user, is_new) = state.writer.run("create_user", create).await?;
-    if user.is_registered {
+    if user.is_registered || user.is_guest {
         return Err(ApiError::Registered(user.id()));
     }
     if is_new {
@@ -75,7 +75,9 @@ fn find_or_create(
     let (user, is_new) = users::find_or_create(conn, new)?;
     match external_id {
         Some(external_id) if is_new => external_users::insert(conn, user.id(), external_id)?,
-        Some(external_id) if !user.is_registered => external_users::assign(conn, user.id(), external_id)?,
+        Some(external_id) if !user.is_registered && !user.is_guest => {
+            external_users::assign(conn, user.id(), external_id)?
+        }
         _ => {}
     }
     if is_new && !extras.custom.is_empty() {
@@ -160,7 +162,7 @@ pub async fn change_user(
     let is_password_set = hash.is_some();
     let apply =
         move |conn: &mut AnyConn, _: &_| apply_change(conn, id, &change, hash.as_deref(), spared.as_deref());
-    let Changed { user, looks_different, standing } = state.writer.run("change_user", apply).await?;
+    let Changed { user, news, standing } = state.writer.run("change_user", apply).await?;
     let deeds = [
         is_password_set.then_some("set a password"),
         standing.map(|is_active| if is_active { "activated a user" } else { "deactivated a user" }),
@@ -173,18 +175,15 @@ pub async fn change_user(
         // The change is committed. If the handover fails here, the task that watches revocations retries it.
         let _ = hand_over_chats_of(state, id).await;
     }
-    if looks_different {
-        publish_profile(state, &user).await;
+    if let Some(custom) = news {
+        publish_profile(state, &user, &custom);
     }
     Ok(user)
 }
 
 /// Publishes a user's new name, picture or custom data, on all nodes.
-pub(super) async fn publish_profile(state: &AppState, user: &User) {
-    let id = user.id();
-    // The change is committed. Without the storage nobody hears of it before the next change, as after a lost event.
-    let Ok(custom) = state.readers.query_one(move |conn| user_custom::find(conn, id)).await else { return };
-    let frame = frames::user_updated(&user.card(), &custom, &state.links);
+pub(super) fn publish_profile(state: &AppState, user: &User, custom: &Custom) {
+    let frame = frames::user_updated(&user.card(), custom, &state.links);
     state.bus.publish(BusMessage::ForPartners { user: user.id(), frame: frame.to_string() });
     state.presence.note(PresenceChange::ProfileChanged(user.id(), frame));
 }
@@ -208,8 +207,8 @@ const LAST_STAFF: &str = "The last active staff user stays active.";
 /// Result of a change of a user.
 struct Changed {
     user: User,
-    /// Whether the public data of the user changed.
-    looks_different: bool,
+    /// The custom data, if the public data of the user changed.
+    news: Option<Custom>,
     /// Whether the user is active now, if that changed.
     standing: Option<bool>,
 }
@@ -264,7 +263,8 @@ fn apply_change(
     }
     let is_custom_changed = change_custom(conn, id, change.custom.as_ref())?;
     let looks_different = user.card() != before.card() || is_custom_changed;
-    Ok(Changed { user, looks_different, standing })
+    let news = if looks_different { Some(user_custom::find(conn, id)?) } else { None };
+    Ok(Changed { user, news, standing })
 }
 
 /// Stores a change of a user's custom data. Returns whether others see a difference.

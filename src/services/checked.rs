@@ -23,6 +23,11 @@ impl<T> Checked<T> {
         Self(fields.and_then(|fields| check(fields).map_err(Into::into)))
     }
 
+    /// Returns whether the value is valid and meets a condition.
+    pub fn is_some_and(&self, condition: impl FnOnce(&T) -> bool) -> bool {
+        self.0.as_ref().is_ok_and(condition)
+    }
+
     /// Validates further.
     pub fn and_then<U>(self, check: impl FnOnce(T) -> Result<U, ApiError>) -> Checked<U> {
         Checked(self.0.and_then(check))

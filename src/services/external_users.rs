@@ -74,7 +74,7 @@ async fn take_profile(
     }
     let taken =
         state.writer.run("take_profile", move |conn, _| commands::take_profile(conn, &profile)).await?;
-    let Taken { user, is_new, is_changed, looks_different, staff_change } = &taken;
+    let Taken { user, is_new, is_changed, news, staff_change } = &taken;
     if *is_new || staff_change.is_some() {
         let from = from();
         if *is_new {
@@ -88,8 +88,8 @@ async fn take_profile(
     if *is_changed && !*is_new {
         state.identities.invalidate(user.id()).await;
     }
-    if *looks_different {
-        accounts::publish_profile(state, user).await;
+    if let Some(custom) = news {
+        accounts::publish_profile(state, user, custom);
     }
     Ok(())
 }

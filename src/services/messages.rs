@@ -19,7 +19,10 @@ use crate::{
     input::NewMessage,
     services::checked::Checked,
     state::AppState,
-    storage::{queries::membership, tables::messages},
+    storage::{
+        queries::membership,
+        tables::{messages, users},
+    },
     view::frames,
 };
 
@@ -33,16 +36,24 @@ pub async fn post_message(
     fields: Checked<NewMessage>,
 ) -> Result<Answered> {
     let by = caller.id();
-    let fields = fields.and_then(|new| match caller.is_staff || !new.custom.has_private() {
+    let has_private = fields.is_some_and(|new| new.custom.has_private());
+    let is_staff = caller.is_staff && (!has_private || is_still_staff(state, by).await?);
+    let fields = fields.and_then(|new| match is_staff || !has_private {
         true => Ok(new),
         false => Err(ApiError::FORBIDDEN),
     });
     let new = fields.authorize_errors(state.permitted(chat, by, Ability::Write)).await?;
     let NewMessage { body, client_id, custom } = new;
-    let has_private = custom.has_private();
     let action = Action::PostMessage { sender: caller.card.clone(), body, client_id, custom };
     let answered = state.directory.command(Command { chat, by, action }).await?;
-    if has_private { with_private(state, by, answered).await } else { Ok(answered) }
+    // A retry may be of a message that has private names since.
+    let is_retry = matches!(answered, Answered::Message { created: false, .. });
+    if is_staff && (has_private || is_retry) { with_private(state, by, answered).await } else { Ok(answered) }
+}
+
+/// Returns whether a user is staff now. A socket keeps the user of its credential.
+async fn is_still_staff(state: &AppState, user: UserId) -> std::result::Result<bool, Refusal> {
+    state.readers.query_one(move |conn| users::is_staff(conn, user)).await
 }
 
 /// Renders the answer to staff again, with the private part of the custom data. The event that the answer is from
@@ -65,10 +76,10 @@ struct Posted {
 
 /// Returns the change of custom data as made by a user, who may lack the permission for private names.
 pub fn permitted_change(
-    caller: &Caller,
+    is_staff: bool,
     change: Option<CustomChange>,
 ) -> std::result::Result<Option<CustomChange>, ApiError> {
-    change.map(|change| change.by(caller.is_staff).ok_or(ApiError::FORBIDDEN)).transpose()
+    change.map(|change| change.by(is_staff).ok_or(ApiError::FORBIDDEN)).transpose()
 }
 
 /// Edits a message, or changes its custom data. Without either, nothing changes.
@@ -79,14 +90,16 @@ pub async fn edit_message(
     fields: Checked<MessageEdit>,
 ) -> Result<Answered> {
     let by = caller.id();
+    let has_custom = fields.is_some_and(|edit| edit.custom.is_some());
+    let is_staff = caller.is_staff && (!has_custom || is_still_staff(state, by).await?);
     let fields =
-        fields.and_then(|edit| Ok(MessageEdit { custom: permitted_change(caller, edit.custom)?, ..edit }));
+        fields.and_then(|edit| Ok(MessageEdit { custom: permitted_change(is_staff, edit.custom)?, ..edit }));
     let edit = match fields.into_result() {
         Ok(edit) if edit.body.is_some() && state.config.allow_editing => edit,
         Ok(edit) if edit.body.is_none() && edit.custom.is_some() => edit,
         other => {
             let seen = visible_message(state, by, message).await?;
-            let is_of_staff = caller.is_staff && other.is_err();
+            let is_of_staff = is_staff && other.is_err();
             if seen.sender.id != by && !is_of_staff {
                 return Err(ApiError::FORBIDDEN);
             }
@@ -96,14 +109,17 @@ pub async fn edit_message(
                 return Err(ApiError::FORBIDDEN);
             }
             other?;
-            return Ok(Answered::Message { json: frames::message(&seen, &state.links), created: false });
+            let json = match is_staff {
+                true => frames::message_for_staff(&seen, &state.links),
+                false => frames::message(&seen, &state.links),
+            };
+            return Ok(Answered::Message { json, created: false });
         }
     };
     let chat = chat_of(state, message).await?;
-    let is_seen_whole = caller.is_staff && edit.custom.is_some();
     let action = Action::EditMessage { message, edit };
     let answered = state.directory.command(Command { chat, by, action }).await?;
-    if is_seen_whole { with_private(state, by, answered).await } else { Ok(answered) }
+    if is_staff { with_private(state, by, answered).await } else { Ok(answered) }
 }
 
 /// Deletes a message.

@@ -172,6 +172,10 @@ async fn private_names_are_for_staff() {
         assert_eq!(root.get(path).await.expect(200).json["results"][0]["custom"], private(), "{path}");
         assert_eq!(bob.get(path).await.expect(200).json["results"][0]["custom"], public, "{path}");
     }
+    // Staff see them in each answer of their own.
+    for body in [json!({"content": "ho"}), json!({})] {
+        assert_eq!(root.patch(&message, body).await.expect(200).json["custom"], private());
+    }
     // Others can neither change nor clear them.
     assert_forbidden(&ann.patch("users/me/", json!({"custom": {"_x": null}})).await);
     ann.patch("users/me/", json!({"custom": null})).await.expect(200);
@@ -209,6 +213,17 @@ async fn chats_have_data_from_the_start_and_tell_of_changes() {
     let missed = bob.post("sync/", json!({"chats": {id.to_string(): seen}})).await.expect(200).json;
     let updates = missed["events"].as_array().unwrap().iter().filter(|event| event["type"] == "chat_updated");
     assert_eq!(updates.last().unwrap()["chat"]["custom"], changed["custom"]);
+    // Only staff decide on that in rooms that nobody owns.
+    let fields = |id: &str| json!({"chat_type": "room", "title": "x", "object_type": "order", "object_id": id, "custom": {"a": 1}});
+    assert_eq!(ann.post("chats/", fields("18")).await.status, 403);
+    root.post("chats/", fields("18")).await.expect(201);
+    // If a part is refused, no part is stored.
+    let refused = json!({"title": "", "custom": {"a": 1}, "guest_access": "read"});
+    root.patch(&path, refused).await.expect(400);
+    let refused = json!({"title": "New", "custom": {"a": "x".repeat(4_096)}, "guest_access": "read"});
+    root.patch(&path, refused).await.expect(400);
+    let now = root.get(&path).await.json;
+    assert_eq!((&now["seq"], &now["guest_access"]), (&changed["seq"], &json!("none")));
     // Neither the same again nor an unknown name is a change.
     let same = root.patch(&path, json!({"custom": {"paid": true, "no": null}})).await.expect(200).json;
     assert_eq!(same["seq"], changed["seq"]);

@@ -1,9 +1,22 @@
 //! Guests: visitors without an account, and the rooms that are open to them.
 
-use greenroom::core::model::{Contacts, Guests};
+use actix_web::rt::time::timeout;
+use chrono::{DateTime, Utc};
+use diesel::connection::SimpleConnection;
+use greenroom::{
+    core::{
+        model::{Contacts, Credential, Guests, Timestamp},
+        secrets,
+    },
+    storage::{
+        AnyConn, StoragePolicy,
+        commands::guests,
+        tables::sightings::{self, Sighting},
+    },
+};
 use serde_json::{Value, json};
 
-use crate::support::{Reply, Server, User};
+use crate::support::{DEADLINE, Reply, Server, User};
 
 #[track_caller]
 fn assert_forbidden(reply: &Reply) {
@@ -273,9 +286,16 @@ async fn guests_who_watch_an_open_room_read_along_until_it_is_closed() {
     ann.post(&reactions, json!({"emoji": "👍"})).await.expect(200);
     guests.receives("reaction_updated").await;
     ann.patch(&format!("chats/{lobby}/"), json!({"title": "Hall"})).await.expect(200);
-    assert_eq!(guests.receives("chat_updated").await["chat"]["title"], "Hall");
+    let hall = guests.receives("chat_updated").await["chat"].clone();
+    assert_eq!((&hall["title"], &hall["members"], &hall["admins"]), (&json!("Hall"), &json!([]), &json!([])));
+    // They read along, but do not see who is there.
+    let bob = server.user("bob").await;
+    bob.post(&format!("chats/{lobby}/join/"), json!({})).await.expect(200);
+    let joined = guests.receives("members_changed").await;
+    assert_eq!((&joined["member_count"], &joined["added"]), (&json!(2), &json!([])));
     // Those with an account have to join for that.
     assert_eq!(others.receives("chat_updated").await["chat"]["title"], "Hall");
+    assert_eq!(others.receives("members_changed").await["added"][0]["id"], bob.id);
     ann.patch(&format!("chats/{lobby}/"), json!({"guest_access": "none"})).await.expect(200);
     guests.receives("chat_deleted").await;
     others.receives("chat_updated").await;
@@ -396,11 +416,16 @@ async fn a_guest_becomes_a_user_while_others_write() {
         missed["events"].as_array().unwrap().iter().map(|event| event["type"].as_str().unwrap()).collect();
     assert!(kinds.contains(&"user_merged") && kinds.contains(&"members_changed"), "{kinds:?}");
     // She gets her chats as new ones, with everything in them.
-    let mut created = vec![own.next().await, own.next().await];
-    while created.last().unwrap()["type"] != "chat_created" || created.len() < 2 {
-        created.push(own.next().await);
+    let mut created = Vec::new();
+    while created.len() < 2 {
+        let event = own.next().await;
+        if event["type"] == "chat_created" {
+            created.push(event["chat"].clone());
+        }
     }
-    assert_eq!(created[0]["type"], "chat_created", "{created:?}");
+    let lobby_then = created.iter().find(|chat| chat["id"] == lobby).unwrap();
+    assert_eq!(lobby_then["last_read_message_id"], marked["id"]);
+    assert!(lobby_then["unread_count"].as_i64().unwrap() > 0, "{lobby_then}");
     assert_eq!(server.checks_database().await.differences, Vec::<String>::new());
 }
 
@@ -447,6 +472,9 @@ async fn dms_that_would_be_there_twice_become_groups() {
     let notes = root.get(&format!("chats/{with_root}/")).await.expect(200).json;
     assert_eq!((&notes["chat_type"], &notes["member_count"]), (&json!("dm"), &json!(1)));
     assert_eq!(root.post("chats/", json!({"chat_type": "dm"})).await.id(), with_root);
+    // Either can be deleted, and begun anew.
+    root.delete(&format!("chats/{with_root}/")).await.expect(204);
+    let with_root = root.post("chats/", json!({"chat_type": "dm"})).await.expect(201).id();
     // If there are notes already, it becomes a group of one.
     let third = guest(&server, "Third").await;
     let again = third.dm(&root).await;
@@ -472,6 +500,10 @@ async fn only_keys_of_guests_can_be_claimed() {
         ann.post("guests/claim/", json!({"key": key.trim_start_matches("Token ")})).await.expect(400);
     assert_eq!(refused.json["details"]["key"], json!(["This is not the key of a guest."]));
     bob.get("users/me/").await.expect(200);
+    // Nor is a guest adopted by the host, whose name anybody can guess.
+    let made =
+        server.staff("host").await.post("users/", json!({"username": otto.name, "external_id": "7"})).await;
+    assert_eq!(made.status, 409, "{made:?}");
     // Blocks go along.
     let root = server.staff("root").await;
     vera.dm(&root).await;
@@ -480,4 +512,139 @@ async fn only_keys_of_guests_can_be_claimed() {
     let dm = ann.dm(&root).await;
     assert_forbidden(&ann.post(&format!("chats/{dm}/messages/"), json!({"content": "x"})).await);
     assert_eq!(root.get("users/blocked/").await.json["count"], 2);
+}
+
+// Time.
+
+/// Moves the visit of a guest, and the end of the key, into the past.
+async fn ages(server: &Server, guest: &User, days: i64) {
+    let (id, by) = (guest.id, days * 24 * 60 * 60 * 1_000_000);
+    let age = move |conn: &mut AnyConn, _: &StoragePolicy| {
+        conn.batch_execute(&format!(
+            "UPDATE guests SET visited_at = visited_at - {by} WHERE user_id = {id}; \
+             UPDATE tokens SET expires_at = expires_at - {by} WHERE user_id = {id}"
+        ))?;
+        Ok(())
+    };
+    server.writer().run("age", age).await.unwrap();
+}
+
+/// Returns the seconds until the key of a guest ends.
+async fn seconds_left(guest: &User) -> i64 {
+    let tokens = guest.get("users/me/tokens/").await.expect(200);
+    let end = DateTime::parse_from_rfc3339(tokens.results()[0]["expires_at"].as_str().unwrap()).unwrap();
+    (end.to_utc() - Utc::now()).num_seconds()
+}
+
+#[actix_rt::test(system = "crate::System")]
+async fn a_key_lasts_as_long_as_it_is_used() {
+    let server = open().await;
+    let (vera, otto) = (guest(&server, "Vera").await, guest(&server, "Otto").await);
+    const HOUR: i64 = 60 * 60;
+    for user in [&vera, &otto] {
+        assert!((23 * HOUR..=24 * HOUR).contains(&seconds_left(user).await));
+    }
+    // Nearly at the end, one of them comes back.
+    let key = secrets::hash(
+        vera.headers.iter().find(|(name, _)| name == "Authorization").unwrap().1.trim_start_matches("Token "),
+    );
+    let half = 12 * HOUR * 1_000_000;
+    let use_it = move |conn: &mut AnyConn, _: &StoragePolicy| {
+        conn.batch_execute(&format!("UPDATE tokens SET expires_at = expires_at - {half}"))?;
+        let at = Timestamp::now();
+        let sighting = Sighting { at, origin: None, is_of_guest: true };
+        sightings::store(conn, &[(Credential::Token(key.clone()), sighting)])
+    };
+    server.writer().run("use", use_it).await.unwrap();
+    assert!(seconds_left(&vera).await > 23 * HOUR);
+    assert!(seconds_left(&otto).await < 13 * HOUR);
+    // One that staff made for a guest ends when it should.
+    let root = server.staff("root").await;
+    let made =
+        root.post(&format!("users/{}/tokens/", vera.id), json!({"expires_in": 600})).await.expect(201).json;
+    let key = secrets::hash(made["key"].as_str().unwrap());
+    let use_it = move |conn: &mut AnyConn, _: &StoragePolicy| {
+        let sighting = Sighting { at: Timestamp::now(), origin: None, is_of_guest: true };
+        sightings::store(conn, &[(Credential::Token(key.clone()), sighting)])
+    };
+    server.writer().run("use", use_it).await.unwrap();
+    let other = server.anonymous().with("Authorization", &format!("Token {}", made["key"].as_str().unwrap()));
+    assert!(seconds_left(&other).await <= 600);
+}
+
+#[actix_rt::test(system = "crate::System")]
+async fn a_guest_who_has_not_come_for_a_month_is_removed() {
+    let server = open().await;
+    let ann = server.user("ann").await;
+    let (vera, otto) = (guest(&server, "Vera").await, guest(&server, "Otto").await);
+    let lobby = room(&ann, "Lobby", "write").await;
+    for user in [&vera, &otto] {
+        user.post(&format!("chats/{lobby}/join/"), json!({})).await.expect(200);
+        user.patch("users/me/", json!({"custom": {"a": 1}})).await.expect(200);
+    }
+    let said = vera.posts(lobby, "bye").await;
+    ages(&server, &vera, 31).await;
+    ages(&server, &otto, 29).await;
+    let mut removed = 0;
+    while server.writer().run("sweep", |conn, _| guests::remove_outdated(conn)).await.unwrap() {
+        removed += 1;
+    }
+    assert_eq!(removed, 1);
+    // All nodes notice within a second.
+    let is_noticed = async { while vera.get("users/me/").await.status != 401 {} };
+    timeout(DEADLINE, is_noticed).await.expect("the key ends");
+    let left = ann.get(&format!("users/{}/", vera.id)).await.expect(200).json;
+    assert_eq!((&left["display_name"], &left["custom"]), (&json!(vera.name), &json!({})));
+    assert_eq!(left["is_guest"], true);
+    assert_eq!(ann.get(&format!("users/{}/", otto.id)).await.json["display_name"], "Otto");
+    let message = ann.get(&format!("messages/{}/", said["id"])).await.expect(200).json;
+    assert_eq!((&message["content"], &message["sender"]["id"]), (&json!("bye"), &json!(vera.id)));
+    // They cannot be written to or claimed any more.
+    ann.post("chats/", json!({"chat_type": "dm", "member_ids": [vera.id]})).await.expect(400);
+    claim(&ann, &vera).await.expect(400);
+    assert_eq!(server.checks_database().await.differences, Vec::<String>::new());
+}
+
+#[actix_rt::test(system = "crate::System")]
+async fn a_block_is_not_evaded_by_way_of_a_guest() {
+    let server = open().await;
+    let (root, zoe) = (server.staff("root").await, server.user("zoe").await);
+    let hers = zoe.dm(&root).await;
+    root.post(&format!("users/{}/block/", zoe.id), json!({})).await.expect(200);
+    let vera = guest(&server, "Vera").await;
+    let theirs = vera.dm(&root).await;
+    vera.posts(theirs, "it is me").await;
+    claim(&zoe, &vera).await.expect(200);
+    zoe.get(&format!("chats/{theirs}/")).await.expect(404);
+    assert_forbidden(&zoe.post(&format!("chats/{hers}/messages/"), json!({"content": "x"})).await);
+    assert_eq!(senders(&root, theirs).await, [vera.id]);
+    // Blocking the guest afterwards blocks the user.
+    let (otto, ann) = (guest(&server, "Otto").await, server.user("ann").await);
+    let dm = otto.dm(&root).await;
+    claim(&ann, &otto).await.expect(200);
+    root.post(&format!("users/{}/block/", otto.id), json!({})).await.expect(200);
+    assert_forbidden(&ann.post(&format!("chats/{dm}/messages/"), json!({"content": "x"})).await);
+    // And who lifts a block that the guest had made can be written to again.
+    let (nina, bob) = (guest(&server, "Nina").await, server.user("bob").await);
+    let dm = nina.dm(&root).await;
+    nina.post(&format!("users/{}/block/", root.id), json!({})).await.expect(200);
+    claim(&bob, &nina).await.expect(200);
+    assert_forbidden(&root.post(&format!("chats/{dm}/messages/"), json!({"content": "x"})).await);
+    bob.delete(&format!("users/{}/block/", root.id)).await.expect(204);
+    root.posts(dm, "thanks").await;
+    assert_eq!(server.checks_database().await.differences, Vec::<String>::new());
+}
+
+#[actix_rt::test(system = "crate::System")]
+async fn a_group_left_to_guests_has_an_admin_again() {
+    let server = open().await;
+    let (ann, root, bob) = (server.user("ann").await, server.staff("root").await, server.user("bob").await);
+    let vera = guest(&server, "Vera").await;
+    let team = ann.group("Team", &[&vera]).await;
+    root.patch(&format!("users/{}/", ann.id), json!({"is_active": false})).await.expect(200);
+    assert_eq!(vera.get(&format!("chats/{team}/")).await.json["admins"], json!([ann.id]));
+    let (one, other) = futures_util::future::join(claim(&bob, &vera), claim(&bob, &vera)).await;
+    assert_eq!((one.status, other.status), (200, 200));
+    assert_eq!(bob.get(&format!("chats/{team}/")).await.expect(200).json["my_role"], "admin");
+    assert_eq!(server.checks_database().await.differences, Vec::<String>::new());
 }

@@ -124,7 +124,9 @@ function onMembersChanged(store, event) {
     seq,
   );
   const chat = store.chats.get(id);
-  if (chat && chat.members.length < Math.min(MAX_LISTED, chat.member_count)) store.markStale(id);
+  // A user who took the place of a guest may have that guest's read marker.
+  const isOwn = removed.length > 0 && changed.some((member) => member.id === store.me?.id);
+  if (chat && (isOwn || chat.members.length < Math.min(MAX_LISTED, chat.member_count))) store.markStale(id);
 }
 
 /** A guest became a user with an account. @param {Store} store @param {any} event */
@@ -133,6 +135,8 @@ function onUserMerged(store, { chat_id: id, seq, from, user }) {
   store.updateMessages(id, merged);
   store.typingUsers.set(id, from, false);
   store.updateChat(id, ({ last_message }) => ({ last_message: merged(last_message) }), seq);
+  // What is unread may be different now.
+  if (user.id === store.me?.id && store.chats.has(id)) store.markStale(id);
 }
 
 /** @param {Store} store @param {any} event */

@@ -2,31 +2,28 @@
 
 const KEY = "greenroom-guest:";
 
+/** Where the storage is blocked or full, a guest lasts as long as the page. @type {Map<string, string>} */
+const memory = new Map();
+
 export function guestKey(server) {
-  return use((storage) => storage.getItem(KEY + server));
+  return memory.get(server) ?? use((storage) => storage.getItem(KEY + server));
 }
 
 export function rememberGuest(server, key) {
+  memory.set(server, key);
   use((storage) => storage.setItem(KEY + server, key));
 }
 
 export function forgetGuest(server) {
+  memory.delete(server);
   use((storage) => storage.removeItem(KEY + server));
 }
 
-/** Where the storage is blocked, a guest lasts as long as the page. @type {Map<string, string>} */
-const memory = new Map();
-const inMemory = {
-  getItem: (name) => memory.get(name) ?? null,
-  setItem: (name, value) => memory.set(name, value),
-  removeItem: (name) => memory.delete(name),
-};
-
-/** @param {(storage: any) => any} work */
+/** @param {(storage: Storage) => any} work */
 function use(work) {
   try {
     return work(localStorage);
   } catch {
-    return work(inMemory);
+    return null;
   }
 }

@@ -11,7 +11,7 @@ use super::{
 use crate::{
     bus::Channel,
     chat::mailbox::{Backfill, BackfillResult, GapDetected, RemoteEvent},
-    core::model::{Change, Seq, UserId},
+    core::model::{Change, GuestAccess, Seq, UserId},
     hub::frame_batch::SubscriptionChange,
     storage::{
         queries::changes_since::{Backfilled, backfill},
@@ -171,8 +171,14 @@ impl ChatActor {
                 // Backfilled events carry the latest state, which may be later than a removal. So removed
                 // users are handled before any event is published.
                 for event in &events {
-                    if let Change::MembersChanged(change) = &event.change {
-                        self.remove_members(&change.removed, event.seq);
+                    match &event.change {
+                        Change::MembersChanged(change) => self.remove_members(&change.removed, event.seq),
+                        Change::ChatRenamed { snapshot }
+                            if snapshot.chat.guest_access == GuestAccess::None =>
+                        {
+                            self.end_observation_of_guests(event.seq);
+                        }
+                        _ => {}
                     }
                 }
                 events.into_iter().for_each(|event| self.publish(PendingEvent::Remote(Arc::new(event))));
@@ -180,6 +186,7 @@ impl ChatActor {
             }
             Backfilled::Resync { head, present } => {
                 self.send_resync(head, &present);
+                self.end_observation_of_guests(head);
                 self.sequencer.note(head);
             }
             Backfilled::Gone => {

@@ -32,7 +32,7 @@ impl ChatActor {
         fail_point!("chat-publish");
         let Some(pending) = &self.publishing else { return };
         let (event, is_here) = (pending.event().cloned(), matches!(pending, PendingEvent::Here(_)));
-        let is_wanted = is_here || !self.subscribers.is_empty();
+        let is_wanted = is_here || !self.subscribers.is_empty() || self.observers.has_guests();
         let message = event.as_deref().filter(|_| is_wanted).and_then(|event| self.rendered(event));
         if let Some(event) = event {
             // Without a known `seq`, an event from another node may be older than the chat's current state.
@@ -145,7 +145,7 @@ impl ChatActor {
         self.deliver(Some(last), SubscriptionChange::Leaves, &frame, |_| true);
         self.deliver_to_observers(last, SubscriptionChange::ObservationEnds, &frame);
         self.subscribers.clear();
-        self.observers.clear();
+        self.observers.drain();
         refuse_typing(self.typing_users.forget_all());
     }
 
@@ -158,17 +158,26 @@ impl ChatActor {
         {
             self.batcher.put(event.seq, frame);
         }
-        if !self.observers.is_empty()
-            && let Some(frame) = frames::outline(event, self.services.policy.contacts == Contacts::All, links)
-        {
-            self.deliver_to_observers(event.seq, SubscriptionChange::Watches, &frame);
+        if self.observers.is_empty() {
+            return;
+        }
+        // Guests do not see who is in a room.
+        let names_people = self.services.policy.contacts == Contacts::All;
+        for (to_guests, names_people) in [(false, names_people), (true, false)] {
+            if (!to_guests || self.observers.has_guests())
+                && let Some(frame) = frames::outline(event, names_people, links)
+            {
+                let batch = self.batch(Some(event.seq), SubscriptionChange::Watches, &frame);
+                let some = self.observers.all().filter(|socket| socket.is_guest == to_guests);
+                some.for_each(|socket| socket.deliver(&batch));
+            }
         }
     }
 
     /// Delivers messages to observers who are guests: a room that they observe is open to them, so they may read it
     /// without joining. Ends their observation once it is not.
     fn deliver_to_guests(&mut self, event: &Event, message: Option<&ByteString>) {
-        if !self.observers.values().any(|socket| socket.is_guest) {
+        if !self.observers.has_guests() {
             return;
         }
         let is_message = matches!(
@@ -181,21 +190,23 @@ impl ChatActor {
         );
         let is_closed = matches!(&event.change,
             Change::ChatRenamed { snapshot } if snapshot.chat.guest_access == GuestAccess::None);
-        let (frame, change) = match is_closed {
-            true => {
-                (Some(frames::chat_deleted(self.chat, Some(event.seq))), SubscriptionChange::ObservationEnds)
-            }
-            false if is_message => {
-                (frames::shared(event, message, &self.services.links), SubscriptionChange::Watches)
-            }
-            false => return,
-        };
-        let Some(frame) = frame else { return };
-        let batch = self.batch(Some(event.seq), change, &frame);
-        self.observers.values().filter(|socket| socket.is_guest).for_each(|socket| socket.deliver(&batch));
         if is_closed {
-            self.observers.retain(|_, socket| !socket.is_guest);
+            self.end_observation_of_guests(event.seq);
+        } else if is_message && let Some(frame) = frames::shared(event, message, &self.services.links) {
+            let batch = self.batch(Some(event.seq), SubscriptionChange::Watches, &frame);
+            self.observers.guests().for_each(|socket| socket.deliver(&batch));
         }
+    }
+
+    /// Ends the observation of guests, as if the chat was deleted.
+    pub(super) fn end_observation_of_guests(&mut self, seq: Seq) {
+        if !self.observers.has_guests() {
+            return;
+        }
+        let frame = frames::chat_deleted(self.chat, Some(seq));
+        let batch = self.batch(Some(seq), SubscriptionChange::ObservationEnds, &frame);
+        self.observers.guests().for_each(|socket| socket.deliver(&batch));
+        self.observers.retain(|socket| !socket.is_guest);
     }
 
     /// Publishes a membership change. Removed users get `chat_deleted` and nothing after it. Remaining
@@ -209,7 +220,7 @@ impl ChatActor {
         if !self.observers.is_empty() {
             for member in &change.added {
                 for socket in self.services.hub.sockets_of(member.user.id) {
-                    self.observers.remove(&socket.id);
+                    self.observers.remove(socket.id);
                 }
             }
         }
@@ -222,7 +233,11 @@ impl ChatActor {
         self.deliver_to_all(event, None);
         self.flush();
         for member in &change.added {
-            if let Some(snapshot) = &change.snapshot {
+            if !change.removed.is_empty() {
+                // The user took the place of a guest, with the guest's read marker: storage knows what is unread.
+                let (user, directory) = (member.user.id, self.directory.clone());
+                directory.send(self.chat, EnsureSubscribed { user }.into());
+            } else if let Some(snapshot) = &change.snapshot {
                 let viewer = new_member(member.user.id, member.role, member.last_read_message_id);
                 self.subscribe_new_member(self.services.hub.sockets_of(viewer.id), &viewer, snapshot, seq);
             }
@@ -282,7 +297,7 @@ impl ChatActor {
         let batch = self.batch(Some(seq), SubscriptionChange::Joins, &frame);
         for socket in sockets {
             socket.deliver(&batch);
-            self.observers.remove(&socket.id);
+            self.observers.remove(socket.id);
             self.subscribers.insert(socket.id, socket);
         }
         if is_first || !self.services.bus.is_listening(Channel::Chat(self.chat)) {
@@ -300,7 +315,7 @@ impl ChatActor {
 
     fn deliver_to_observers(&self, seq: Seq, change: SubscriptionChange, frame: &ByteString) {
         let batch = self.batch(Some(seq), change, frame);
-        self.observers.values().for_each(|socket| socket.deliver(&batch));
+        self.observers.all().for_each(|socket| socket.deliver(&batch));
     }
 
     pub(super) fn deliver(

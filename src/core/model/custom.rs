@@ -7,10 +7,10 @@ use std::{borrow::Cow, collections::BTreeMap, sync::Arc};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Value, value::RawValue};
 
-/// Maximum size of an object as compact JSON, in bytes.
+/// Maximum size of the public part, and of the private one, as compact JSON, in bytes.
 pub const MAX_BYTES: usize = 4_096;
 
-/// Maximum number of names at the top level.
+/// Maximum number of public names, and of private ones, at the top level.
 pub const MAX_NAMES: usize = 50;
 
 /// Maximum length of a name, in characters.
@@ -98,17 +98,20 @@ impl Custom {
                 value => drop(entries.insert(name.clone(), value.clone())),
             }
         }
-        if entries.len() > MAX_NAMES {
-            return Err(format!("Ensure this object has no more than {MAX_NAMES} names."));
+        // Each part has the limits for itself: neither reveals the size of the other, or takes its room.
+        let (private, public): (Entries, Entries) =
+            entries.clone().into_iter().partition(|(name, _)| is_private(name));
+        for part in [public, private] {
+            if part.len() > MAX_NAMES {
+                return Err(format!("Ensure this object has no more than {MAX_NAMES} names."));
+            }
+            if compact(&part).len() > MAX_BYTES {
+                return Err(format!(
+                    "Ensure this object has no more than {MAX_BYTES} bytes as compact JSON."
+                ));
+            }
         }
-        if entries.is_empty() {
-            return Ok(Self::default());
-        }
-        let json = compact(&entries);
-        if json.len() > MAX_BYTES {
-            return Err(format!("Ensure this object has no more than {MAX_BYTES} bytes as compact JSON."));
-        }
-        Ok(Self(Some(json.into())))
+        Ok(Self((!entries.is_empty()).then(|| compact(&entries).into())))
     }
 
     fn may_be_private(&self) -> bool {
@@ -158,8 +161,15 @@ impl CustomChange {
     /// Parses an object, or `null`, which clears.
     pub fn parse(json: &str) -> Result<Self, String> {
         let too_deep = || format!("Ensure this object is nested no more than {MAX_DEPTH} levels deep.");
-        // serde_json fails for the depth only: the text is JSON already.
-        let value: Value = serde_json::from_str(json).map_err(|_| too_deep())?;
+        // The text is JSON already, but it may be too deep, or have a number that is too large.
+        let value: Value = serde_json::from_str(json).map_err(|error| {
+            let is_depth = error.to_string().contains("recursion limit");
+            if is_depth {
+                too_deep()
+            } else {
+                "Ensure all numbers and texts of this object are valid.".to_owned()
+            }
+        })?;
         let entries = match value {
             Value::Null => return Ok(Self { clears: true, ..Self::default() }),
             Value::Object(entries) => Entries::from_iter(entries),
@@ -180,6 +190,11 @@ impl CustomChange {
             }
         }
         Ok(Self { entries, ..Self::default() })
+    }
+
+    /// Whether only staff may make the change as it is.
+    pub fn is_of_staff(&self) -> bool {
+        self.by_staff
     }
 
     /// Returns the change as made by a user. `None`: the user may not change private names.
@@ -280,5 +295,17 @@ mod tests {
         assert!(merged(&names(51)).is_err());
         assert_eq!(merged(&json!({"a": "b".repeat(4_096 - 8)})).unwrap().size(), 4_096);
         assert!(merged(&json!({"a": "b".repeat(4_096 - 7)})).is_err());
+        // Private names have limits of their own.
+        let full = custom(&json!({"a": "b".repeat(4_096 - 8), "_a": "b".repeat(4_096 - 9)}));
+        assert!(full.merge(&change(&json!({"_b": 1}), true)).is_err());
+        for bad in [r#"{"a": 1e400}"#, r#"{"a": "\\ud800"}"#.replace("\\\\", "\\").as_str()] {
+            assert_eq!(
+                CustomChange::parse(bad),
+                Err("Ensure all numbers and texts of this object are valid.".to_owned()),
+                "{bad}"
+            );
+        }
+        let exact = custom(&json!({"a": 12.088995980580641_f64}));
+        assert_eq!(exact.whole(), r#"{"a":12.088995980580641}"#);
     }
 }

@@ -177,7 +177,7 @@ impl<'a> Round<'a> {
     }
 }
 
-/// Returns whether a command may be batched with others. One that adds or removes members also changes user
+/// Returns whether a command may be batched with others. One with custom data takes many statements. One that adds or removes members also changes user
 /// rows. Alone in its transaction it locks these after its chat, which is the lock order of all transactions.
 pub fn can_share(command: &Command) -> bool {
     match command.action {
@@ -188,7 +188,6 @@ pub fn can_share(command: &Command) -> bool {
         | Action::MarkAsRead { .. }
         | Action::ChangeMe(_)
         | Action::Rename { .. }
-        | Action::ChangeCustom(_)
         | Action::ChangeGuestAccess(_)
         | Action::Open { .. }
         | Action::ChangeRole { .. } => true,
@@ -196,6 +195,7 @@ pub fn can_share(command: &Command) -> bool {
         | Action::RemoveMember { .. }
         | Action::Join
         | Action::Leave
+        | Action::ChangeCustom(_)
         | Action::DeleteChat
         | Action::TakeOver { .. } => false,
     }

@@ -6,7 +6,7 @@ use crate::{
         AnyConn, StorageError, StoragePolicy,
         db::sql::sql,
         queries::contact_policy,
-        tables::{chats, locks, users},
+        tables::{chats, locks, merged_guests, users},
     },
 };
 
@@ -18,6 +18,8 @@ pub fn block(
     blocker: UserId,
     blocked: UserId,
 ) -> Result<UserCard, StorageError> {
+    // A guest that became a user with an account is that user.
+    let blocked = merged_guests::user_of(conn, blocked)?.unwrap_or(blocked);
     if blocker == blocked {
         return Err(FieldErrors::whole("You cannot block yourself.").into());
     }

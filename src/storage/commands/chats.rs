@@ -1,6 +1,6 @@
 //! Creating, renaming and deleting chats.
 
-use super::outcome::take_number;
+use super::{guests, outcome::take_number};
 use crate::{
     core::model::{
         Change, Chat, ChatId, ChatKind, ChatSnapshot, CustomChange, FieldErrors, GuestAccess, JoinCount,
@@ -74,6 +74,7 @@ pub fn create_chat(conn: &mut AnyConn, policy: &StoragePolicy, new: &NewChat) ->
     }
     if is_pair && partner != new.creator {
         blocks::expect_no_block(conn, new.creator, partner)?;
+        guests::expect_not_merged(conn, new.creator)?;
     } else if !others.is_empty() {
         blocks::expect_none(conn, new.creator, &others)?;
     }
@@ -159,8 +160,8 @@ pub(crate) fn change_custom(
         return Ok(Done::unchanged(Answer::Done));
     }
     take_number(&mut chat);
-    chat.custom = custom;
-    chats::set_custom(conn, &chat)?;
+    let before = std::mem::replace(&mut chat.custom, custom);
+    chats::set_custom(conn, &chat, &before)?;
     chats::update(conn, &chat)?;
     let change = Change::ChatRenamed { snapshot: chat_snapshot::snapshot_of(conn, policy, chat.clone())? };
     Ok(Done::changed(&chat, Answer::Done, change))

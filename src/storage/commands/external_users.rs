@@ -2,12 +2,12 @@
 
 use super::generated_name;
 use crate::{
-    core::model::{Timestamp, text::Username},
+    core::model::{Custom, Timestamp, text::Username},
     storage::{
         AnyConn, StorageError,
         tables::{
             external_users::{self, ExternalUser},
-            revocations,
+            revocations, user_custom,
             users::{self, NO_PASSWORD, NewUser, User},
         },
     },
@@ -36,8 +36,8 @@ pub struct Taken {
     pub user: User,
     pub is_new: bool,
     pub is_changed: bool,
-    /// Whether the public data of an existing user changed.
-    pub looks_different: bool,
+    /// The custom data, if the public data of an existing user changed.
+    pub news: Option<Custom>,
     /// Whether the user is staff now, if that changed.
     pub staff_change: Option<bool>,
 }
@@ -87,8 +87,9 @@ pub fn take_profile(conn: &mut AnyConn, profile: &ProvidedProfile) -> Result<Tak
         revocations::record(conn, known.user_id)?;
     }
     let looks_different = user.card() != before.card();
+    let news = if looks_different { Some(user_custom::find(conn, known.user_id)?) } else { None };
     let staff_change = (user.is_staff != before.is_staff).then_some(user.is_staff);
-    Ok(Taken { user, is_new: false, is_changed, looks_different, staff_change })
+    Ok(Taken { user, is_new: false, is_changed, news, staff_change })
 }
 
 fn create(conn: &mut AnyConn, profile: &ProvidedProfile) -> Result<Taken, StorageError> {
@@ -121,5 +122,5 @@ fn create(conn: &mut AnyConn, profile: &ProvidedProfile) -> Result<Taken, Storag
         generated_name::assign(conn, &mut user, "u")?;
     }
     let staff_change = user.is_staff.then_some(true);
-    Ok(Taken { user, is_new: true, is_changed: true, looks_different: false, staff_change })
+    Ok(Taken { user, is_new: true, is_changed: true, news: None, staff_change })
 }

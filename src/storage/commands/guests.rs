@@ -2,7 +2,7 @@
 
 use super::{generated_name, succession};
 use crate::{
-    core::model::{ChatId, Custom, FieldErrors, Timestamp, UserId},
+    core::model::{ChatId, Custom, FieldErrors, Refusal, Timestamp, UserId},
     storage::{
         AnyConn, StorageError,
         tables::{
@@ -40,14 +40,17 @@ const NO_KEY: &str = "This is not the key of a guest.";
 /// Begins to make a guest the user `by`, and ends the guest's credentials. The chats are handed over afterwards. Returns
 /// the guest. Idempotent. `key_hash`: the hash of the guest's key.
 pub fn claim(conn: &mut AnyConn, key_hash: &str, by: UserId) -> Result<UserId, StorageError> {
+    let id = tokens::find(conn, key_hash)?.map(|token| token.user);
+    if let Some(id) = id {
+        locks::users(conn, &[id.min(by), id.max(by)])?;
+    }
+    // Read after the lock: another request may have begun the same.
     match merged_guests::by_key(conn, key_hash)? {
         Some((guest, user)) if user == by => return Ok(guest),
         Some(_) => return Err(FieldErrors::of("key", NO_KEY).into()),
         None => {}
     }
-    let id = tokens::find(conn, key_hash)?.map(|token| token.user);
     let id = id.ok_or_else(|| FieldErrors::of("key", NO_KEY))?;
-    locks::users(conn, &[id.min(by), id.max(by)])?;
     let guest = users::find(conn, id)?.filter(|guest| guest.is_guest && guest.is_active);
     let mut guest = guest.ok_or_else(|| FieldErrors::of("key", NO_KEY))?;
     merged_guests::insert(conn, id, by, key_hash)?;
@@ -58,6 +61,16 @@ pub fn claim(conn: &mut AnyConn, key_hash: &str, by: UserId) -> Result<UserId, S
     tokens::revoke_all(conn, id)?;
     revocations::record(conn, id)?;
     Ok(id)
+}
+
+/// Refuses a guest who is becoming a user: the chat would stay behind. Locks the guest, so that this holds until the
+/// transaction ends.
+pub(super) fn expect_not_merged(conn: &mut AnyConn, user: UserId) -> Result<(), StorageError> {
+    if !users::is_guest(conn, user)? {
+        return Ok(());
+    }
+    let guest = users::find_for_update(conn, user)?;
+    if guest.is_some_and(|guest| guest.is_active) { Ok(()) } else { Err(Refusal::NotFound.into()) }
 }
 
 /// Returns a chat that the guest is still in.

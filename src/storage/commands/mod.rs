@@ -30,7 +30,7 @@ use messages::Post;
 
 pub use batch::{Batched, Times, apply_together, can_share};
 pub use chats::{Made, create_chat, existing_dm};
-pub use rooms::{create_room, existing_room};
+pub use rooms::{NOT_PUBLIC, create_room, existing_room};
 
 /// Runs a command inside the caller's transaction, which the caller commits.
 pub fn apply(conn: &mut AnyConn, policy: &StoragePolicy, command: &Command) -> Result<Done, StorageError> {

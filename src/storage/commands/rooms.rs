@@ -1,6 +1,6 @@
 //! Creating, joining and opening rooms.
 
-use super::{Made, members::bring_in, outcome::take_number};
+use super::{Made, guests, members::bring_in, outcome::take_number};
 use crate::{
     core::model::{
         ChatId, ChatKind, FieldErrors, GuestAccess, Refusal, Role, UserId,
@@ -25,18 +25,21 @@ pub fn create_room(conn: &mut AnyConn, policy: &StoragePolicy, new: &NewRoom) ->
     if let Some(existing) = existing_room(conn, new)? {
         return Ok(Made::Existing(existing));
     }
+    // Before all other reasons, which would tell more.
+    if users::is_guest(conn, new.creator)? {
+        return Err(Refusal::Forbidden.into());
+    }
     if new.object.is_some()
         && let Err(refusal) = policy.object_rooms.makes(new.is_public)
         && !users::is_staff(conn, new.creator)?
     {
         return Err(refusal.into());
     }
-    if users::is_guest(conn, new.creator)? {
-        return Err(Refusal::Forbidden.into());
-    }
     let is_unowned = new.is_public && new.object.is_some();
-    if is_unowned && new.guest_access != GuestAccess::None && !users::is_staff(conn, new.creator)? {
-        return Err(Refusal::NotAllowed("Only staff open rooms on objects to guests.").into());
+    let has_settings = new.guest_access != GuestAccess::None || !new.custom.is_empty();
+    if is_unowned && has_settings && !users::is_staff(conn, new.creator)? {
+        let why = "Only staff decide on guests and custom data of rooms on objects.";
+        return Err(Refusal::NotAllowed(why).into());
     }
     if !is_unowned {
         own_chats::expect_below_chat_limit(conn, policy, new.creator)?;
@@ -80,13 +83,14 @@ pub(crate) fn join(
         return Ok(Done::unchanged(Answer::Done));
     }
     let mut chat = membership.chat;
+    guests::expect_not_merged(conn, by)?;
     own_chats::expect_below_chat_limit(conn, policy, by)?;
     let change = bring_in(conn, policy, &mut chat, (&[by], Deed::Own))?;
     Ok(Done::changed(&chat, Answer::Done, change))
 }
 
 /// Error for opening other chats than public rooms to guests.
-const NOT_PUBLIC: &str = "Only a public room can be open to guests.";
+pub const NOT_PUBLIC: &str = "Only a public room can be open to guests.";
 
 /// Decides what guests may do in a public room.
 pub(crate) fn change_guest_access(

@@ -2,6 +2,7 @@
 //! the change for the running servers.
 
 use super::succession;
+use crate::core::model::FieldErrors;
 use crate::storage::{
     AnyConn, StorageError,
     tables::{
@@ -27,6 +28,9 @@ pub fn activate(conn: &mut AnyConn, user: &mut User) -> Result<(), StorageError>
 
 /// Makes a user staff, or ends that. The user's row and staff are locked.
 pub fn set_staff(conn: &mut AnyConn, user: &mut User, is_staff: bool) -> Result<(), StorageError> {
+    if is_staff && user.is_guest {
+        return Err(FieldErrors::of("is_staff", "A guest cannot be staff.").into());
+    }
     user.is_staff = is_staff;
     users::update(conn, user)?;
     let deed = if is_staff { "made a user staff" } else { "ended that a user is staff" };

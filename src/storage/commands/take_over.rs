@@ -5,7 +5,7 @@
 //! 2. Messages become the user's, a few hundred at a time.
 //! 3. The user takes the guest's place among the members, or the guest leaves.
 
-use super::outcome::take_number;
+use super::{outcome::take_number, succession};
 use crate::{
     core::model::{
         Change, Chat, ChatId, ChatKind, Member, Pos, Refusal, Role, UserId,
@@ -15,7 +15,7 @@ use crate::{
         AnyConn, StorageError, StoragePolicy,
         queries::chat_snapshot,
         tables::{
-            chats, join_counts, members, merged_guests, messages,
+            blocks, chats, join_counts, members, merged_guests,
             sent_counts::{self, BLOCK},
             tombstones, users,
         },
@@ -78,9 +78,24 @@ fn settle_dm(
     chat.kind = ChatKind::Group;
     chats::remove_dm(conn, guest, other)?;
     chats::make_group(conn, &chat)?;
+    if blocks::has_blocked(conn, partner, user)? || blocks::has_blocked(conn, user, partner)? {
+        // In a group the block would not count. So the user does not get the chat.
+        return leave(conn, chat, guest).map(Some);
+    }
     chats::update(conn, &chat)?;
     let change = Change::ChatRenamed { snapshot: chat_snapshot::snapshot_of(conn, policy, chat.clone())? };
     Ok(Some(Done::changed(&chat, Answer::HandedOver { is_left: true }, change)))
+}
+
+/// Takes the guest out of a chat that the user does not get. Its messages stay the guest's.
+fn leave(conn: &mut AnyConn, mut chat: Chat, guest: UserId) -> Result<Done, StorageError> {
+    chat.member_count -= 1;
+    members::leave(conn, chat.id, guest, chat.seq)?;
+    let heir = succession::hand_over(conn, &chat)?;
+    chats::update(conn, &chat)?;
+    let changed = members::among(conn, chat.id, heir.as_slice())?;
+    let change = MembersChanged { removed: vec![guest], changed, ..MembersChanged::none(chat.member_count) };
+    Ok(Done::changed(&chat, Answer::HandedOver { is_left: false }, Change::MembersChanged(change)))
 }
 
 /// Hands over the guest's first messages in the chat. `None` if there are none, and that was announced.
@@ -93,22 +108,21 @@ fn hand_over_messages(
     let mut found: Vec<(Pos, bool)> = Vec::new();
     for (block, _) in &blocks {
         let start = block * BLOCK;
-        found.extend(messages::sent_in(conn, chat.id, guest, start..=start + BLOCK - 1)?);
+        found.extend(merged_guests::sent_in(conn, chat.id, guest, start..=start + BLOCK - 1)?);
     }
     if (blocks.len() as i64) < BLOCKS {
         // The block that is not complete yet is not counted.
         let start = (chat.last_pos + 1) / BLOCK * BLOCK;
-        found.extend(messages::sent_in(conn, chat.id, guest, start..=chat.last_pos)?);
+        found.extend(merged_guests::sent_in(conn, chat.id, guest, start..=chat.last_pos)?);
     }
     if found.is_empty() && merged_guests::is_chat_merged(conn, chat.id, guest)? {
         return Ok(None);
     }
     let places: Vec<Pos> = found.iter().map(|(pos, _)| *pos).collect();
-    messages::hand_over(conn, chat.id, user, &places)?;
+    merged_guests::hand_over_messages(conn, chat.id, user, &places)?;
     sent_counts::hand_over(conn, chat.id, (guest, user), &blocks)?;
-    for (pos, _) in found.iter().filter(|(_, is_deleted)| *is_deleted) {
-        tombstones::hand_over(conn, chat.id, (guest, user), *pos)?;
-    }
+    let deleted = found.iter().filter(|(_, is_deleted)| *is_deleted).map(|(pos, _)| *pos);
+    tombstones::hand_over(conn, chat.id, (guest, user), deleted)?;
     let mut chat = chat.clone();
     take_number(&mut chat);
     chats::update(conn, &chat)?;
@@ -137,7 +151,7 @@ fn hand_over_place(
     let (mut added, mut changed) = (Vec::new(), Vec::new());
     match members::find(conn, chat.id, user)? {
         None => {
-            members::take_place(conn, &chat, (guest, user))?;
+            merged_guests::take_place(conn, &chat, (guest, user))?;
             added.push(user);
         }
         Some(known) => {
@@ -147,12 +161,20 @@ fn hand_over_place(
                 changed.push(user);
             }
             if let Some(message) = place.last_read_message_id.filter(|_| place.read_pos > known.read_pos) {
-                members::set_marker(conn, chat.id, user, (place.read_pos, message), Some(chat.seq))?;
-                changed = vec![user];
+                // `changed` has the marker, so it takes no number of its own.
+                members::set_marker(conn, chat.id, user, (place.read_pos, message), None)?;
+                changed.push(user);
             }
         }
     }
     members::leave(conn, chat.id, guest, chat.seq)?;
+    let ever_had_admin = chat.kind == ChatKind::Group || members::has_admin(conn, chat.id)?;
+    if ever_had_admin && let Some(heir) = succession::hand_over(conn, &chat)? {
+        changed.push(heir);
+    }
+    changed.retain(|user| !added.contains(user));
+    changed.sort_unstable();
+    changed.dedup();
     chats::update(conn, &chat)?;
     let join_counts = join_counts::raise(conn, &added)?;
     let snapshot = match added.is_empty() {

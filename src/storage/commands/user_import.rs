@@ -127,6 +127,9 @@ fn find(
     }
     let Some(name) = name else { return Ok(Err(FieldErrors::of("username", REQUIRED))) };
     let Some(found) = imported_users::by_username(conn, name)? else { return Ok(Ok(None)) };
+    if found.user.is_guest {
+        return Ok(Err(FieldErrors::of("username", GUEST)));
+    }
     if found.user.is_registered {
         return Ok(Err(FieldErrors::of("username", REGISTERED)));
     }
@@ -138,6 +141,9 @@ fn find(
 
 /// Error for the name of a self-registered account, which may belong to another person.
 const REGISTERED: &str = "A visitor registered this name. Take the account over first.";
+
+/// Error for the name of a guest.
+const GUEST: &str = "A guest has this name.";
 
 /// Error for an id that is not the user's.
 const OTHER_ID: &str = "The user of this name has another external_id.";

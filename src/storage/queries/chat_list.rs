@@ -46,6 +46,9 @@ pub fn page(
         listed.retain(|chat| found.binary_search(chat).is_ok());
     }
     for filter in &filter.custom {
+        if listed.is_empty() {
+            break;
+        }
         let found = custom_values::matching_chats(conn, &listed, filter)?;
         listed.retain(|chat| found.binary_search(chat).is_ok());
     }

@@ -80,6 +80,9 @@ fn matching(
     filters: &[CustomFilter],
 ) -> Result<Vec<UserId>, StorageError> {
     for filter in filters {
+        if users.is_empty() {
+            break;
+        }
         let mut found = Vec::new();
         for some in users.chunks(LOOKED_UP) {
             let ids: Vec<i64> = some.iter().map(|user| user.0).collect();

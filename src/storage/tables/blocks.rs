@@ -14,7 +14,7 @@ pub fn unblock(conn: &mut AnyConn, blocker: UserId, blocked: UserId) -> Result<(
     Ok(())
 }
 
-/// Gives a user the blocks of a guest, and those of the guest's dm partners.
+/// Moves the blocks of a guest to a user, and copies those of the guest's dm partners.
 pub fn copy(conn: &mut AnyConn, guest: UserId, user: UserId) -> Result<(), StorageError> {
     sql!(
         "INSERT INTO blocks (blocker_id, blocked_id, created_at) \
@@ -24,6 +24,7 @@ pub fn copy(conn: &mut AnyConn, guest: UserId, user: UserId) -> Result<(), Stora
         user
     )
     .run(conn)?;
+    sql!("DELETE FROM blocks WHERE blocker_id = ?", guest).run(conn)?;
     for (_, partner) in dm_partners::of(conn, &[guest])? {
         if partner != user && has_blocked(conn, partner, guest)? {
             sql!(

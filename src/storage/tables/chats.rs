@@ -46,7 +46,7 @@ pub fn insert(conn: &mut AnyConn, new: &NewRow) -> Result<Chat, StorageError> {
         new.custom.stored()
     )
     .one(conn)?;
-    custom_values::insert_of_chat(conn, id, new.custom)?;
+    custom_values::update_of_chat(conn, id, &Custom::default(), new.custom)?;
     Ok(Chat {
         id,
         kind: new.kind,
@@ -98,12 +98,11 @@ pub fn rename(conn: &mut AnyConn, chat: &Chat) -> Result<(), StorageError> {
     Ok(())
 }
 
-/// Stores a chat's custom data, as the chat's latest change.
-pub fn set_custom(conn: &mut AnyConn, chat: &Chat) -> Result<(), StorageError> {
+/// Stores a chat's custom data, as the chat's latest change. `before`: what it was.
+pub fn set_custom(conn: &mut AnyConn, chat: &Chat, before: &Custom) -> Result<(), StorageError> {
     sql!("UPDATE chats SET custom = ?, meta_seq = ? WHERE id = ?", chat.custom.stored(), chat.seq, chat.id)
         .run(conn)?;
-    custom_values::clear_of_chat(conn, chat.id)?;
-    custom_values::insert_of_chat(conn, chat.id, &chat.custom)
+    custom_values::update_of_chat(conn, chat.id, before, &chat.custom)
 }
 
 /// Stores what guests may do in a room, as the chat's latest change.
@@ -135,7 +134,7 @@ pub fn mark_deleted(conn: &mut AnyConn, chat: &Chat) -> Result<(), StorageError>
         // By the key of the pair, since a search by chat would scan all dms.
         sql!(
             "DELETE FROM dm_pairs WHERE (low_id, high_id) = \
-             (SELECT min(user_id), max(user_id) FROM members WHERE chat_id = ?) AND chat_id = ?",
+             (SELECT min(user_id), max(user_id) FROM members WHERE chat_id = ? AND left_seq IS NULL) AND chat_id = ?",
             chat.id,
             chat.id
         )

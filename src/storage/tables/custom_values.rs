@@ -2,6 +2,8 @@
 //!
 //! A value may be longer than a key of an index. So a digest of it is stored, which is compared instead.
 
+use std::collections::BTreeSet;
+
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use sha2::{Digest, Sha256};
 
@@ -11,7 +13,7 @@ use crate::{
 };
 
 /// A condition of a request: the object has this value under this name.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct CustomFilter {
     pub name: String,
     pub digest: String,
@@ -29,11 +31,28 @@ fn digest(value: &str) -> String {
     URL_SAFE_NO_PAD.encode(&Sha256::digest(value.as_bytes())[..16])
 }
 
-/// Stores the values of a chat that has none.
-pub(super) fn insert_of_chat(conn: &mut AnyConn, chat: ChatId, custom: &Custom) -> Result<(), StorageError> {
-    for (name, value) in custom.values() {
-        let digest = digest(&value);
-        sql!("INSERT INTO chat_custom_values (chat_id, name, digest) VALUES (?, ?, ?)", chat, &name, &digest)
+/// Returns the names whose values differ, and the values of the new ones.
+fn differences(before: &Custom, after: &Custom) -> (Vec<String>, Vec<(String, String)>) {
+    let before: BTreeSet<(String, String)> = before.values().into_iter().collect();
+    let after: BTreeSet<(String, String)> = after.values().into_iter().collect();
+    let outdated = before.difference(&after).map(|(name, _)| name.clone()).collect();
+    (outdated, after.difference(&before).cloned().collect())
+}
+
+/// Stores the values of a chat whose custom data has changed.
+pub(super) fn update_of_chat(
+    conn: &mut AnyConn,
+    chat: ChatId,
+    before: &Custom,
+    after: &Custom,
+) -> Result<(), StorageError> {
+    let (outdated, new) = differences(before, after);
+    for name in &outdated {
+        sql!("DELETE FROM chat_custom_values WHERE chat_id = ? AND name = ?", chat, name).run(conn)?;
+    }
+    for (name, value) in &new {
+        let digest = digest(value);
+        sql!("INSERT INTO chat_custom_values (chat_id, name, digest) VALUES (?, ?, ?)", chat, name, &digest)
             .run(conn)?;
     }
     Ok(())
@@ -61,19 +80,22 @@ pub fn matching_chats(
     Ok(rows.rows(conn)?)
 }
 
-/// Stores the values of a user that has none.
-pub(super) fn insert_of_user(conn: &mut AnyConn, user: UserId, custom: &Custom) -> Result<(), StorageError> {
-    for (name, value) in custom.values() {
-        let digest = digest(&value);
-        sql!("INSERT INTO user_custom_values (user_id, name, digest) VALUES (?, ?, ?)", user, &name, &digest)
+/// Stores the values of a user whose custom data has changed.
+pub(super) fn update_of_user(
+    conn: &mut AnyConn,
+    user: UserId,
+    before: &Custom,
+    after: &Custom,
+) -> Result<(), StorageError> {
+    let (outdated, new) = differences(before, after);
+    for name in &outdated {
+        sql!("DELETE FROM user_custom_values WHERE user_id = ? AND name = ?", user, name).run(conn)?;
+    }
+    for (name, value) in &new {
+        let digest = digest(value);
+        sql!("INSERT INTO user_custom_values (user_id, name, digest) VALUES (?, ?, ?)", user, name, &digest)
             .run(conn)?;
     }
-    Ok(())
-}
-
-/// Removes the values of a user.
-pub(super) fn clear_of_user(conn: &mut AnyConn, user: UserId) -> Result<(), StorageError> {
-    sql!("DELETE FROM user_custom_values WHERE user_id = ?", user).run(conn)?;
     Ok(())
 }
 

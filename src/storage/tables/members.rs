@@ -303,33 +303,9 @@ pub fn join(
     note_change(conn, chat.id, chat.seq)
 }
 
-/// Adds a user to a chat in the place of a guest, with the guest's read marker and settings. `chat` already has the
-/// sequence number of this change.
-pub fn take_place(
-    conn: &mut AnyConn,
-    chat: &Chat,
-    (guest, user): (UserId, UserId),
-) -> Result<(), StorageError> {
-    sql!("DELETE FROM members WHERE chat_id = ? AND user_id = ?", chat.id, user).run(conn)?;
-    sql!(
-        "INSERT INTO members (chat_id, user_id, role, joined_at, joined_seq, member_seq, read_seq, read_pos, \
-         read_message_id, from_pos, from_message_id, is_own, is_pinned, muted_until) \
-         SELECT chat_id, ?, role, joined_at, ?, ?, ?, read_pos, read_message_id, from_pos, from_message_id, is_own, \
-         is_pinned, muted_until FROM members WHERE chat_id = ? AND user_id = ?",
-        user,
-        chat.seq,
-        chat.seq,
-        chat.seq,
-        chat.id,
-        guest
-    )
-    .run(conn)?;
-    note_change(conn, chat.id, chat.seq)
-}
-
 /// Records a change of the members or their roles, which ends what was decided from them. `seq`: the sequence
 /// number of the change.
-fn note_change(conn: &mut AnyConn, chat: ChatId, seq: Seq) -> Result<(), StorageError> {
+pub(super) fn note_change(conn: &mut AnyConn, chat: ChatId, seq: Seq) -> Result<(), StorageError> {
     sql!("UPDATE chats SET members_seq = ? WHERE id = ?", seq, chat).run(conn)?;
     Ok(())
 }

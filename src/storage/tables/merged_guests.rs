@@ -1,7 +1,10 @@
 //! Guests that became users with an account, and the chats whose messages were handed over.
 
+use std::ops::RangeInclusive;
+
+use super::members;
 use crate::{
-    core::model::{ChatId, Seq, UserId},
+    core::model::{Chat, ChatId, Pos, Seq, UserId},
     storage::{
         AnyConn, StorageError,
         db::{sql::sql, steps::delete_some},
@@ -64,6 +67,68 @@ pub fn since(
         limit
     );
     Ok(rows.rows(conn)?)
+}
+
+/// Returns the positions of a sender's messages in a range, and whether each is deleted.
+pub fn sent_in(
+    conn: &mut AnyConn,
+    chat: ChatId,
+    sender: UserId,
+    places: RangeInclusive<Pos>,
+) -> Result<Vec<(Pos, bool)>, StorageError> {
+    let rows = sql!(
+        "SELECT pos, is_deleted FROM messages WHERE chat_id = ? AND pos BETWEEN ? AND ? AND sender_id = ? ORDER BY pos",
+        chat,
+        *places.start(),
+        *places.end(),
+        sender
+    );
+    Ok(rows.rows(conn)?)
+}
+
+/// Makes messages those of another sender. A client id that the other sender has used in the chat is dropped.
+pub fn hand_over_messages(
+    conn: &mut AnyConn,
+    chat: ChatId,
+    to: UserId,
+    places: &[Pos],
+) -> Result<(), StorageError> {
+    sql!(
+        "UPDATE messages SET sender_id = ?, client_id = CASE WHEN EXISTS (SELECT 1 FROM messages o \
+            WHERE o.chat_id = messages.chat_id AND o.sender_id = ? AND o.client_id = messages.client_id) \
+            THEN NULL ELSE client_id END \
+         WHERE chat_id = ? AND pos IN ?",
+        to,
+        to,
+        chat,
+        places
+    )
+    .run(conn)?;
+    Ok(())
+}
+
+/// Adds a user to a chat in the place of a guest, with the guest's read marker and settings. `chat` already has the
+/// sequence number of this change.
+pub fn take_place(
+    conn: &mut AnyConn,
+    chat: &Chat,
+    (guest, user): (UserId, UserId),
+) -> Result<(), StorageError> {
+    sql!("DELETE FROM members WHERE chat_id = ? AND user_id = ?", chat.id, user).run(conn)?;
+    sql!(
+        "INSERT INTO members (chat_id, user_id, role, joined_at, joined_seq, member_seq, read_seq, read_pos, \
+         read_message_id, from_pos, from_message_id, is_own, is_pinned, muted_until) \
+         SELECT chat_id, ?, role, joined_at, ?, ?, ?, read_pos, read_message_id, from_pos, from_message_id, is_own, \
+         is_pinned, muted_until FROM members WHERE chat_id = ? AND user_id = ?",
+        user,
+        chat.seq,
+        chat.seq,
+        chat.seq,
+        chat.id,
+        guest
+    )
+    .run(conn)?;
+    members::note_change(conn, chat.id, chat.seq)
 }
 
 /// Removes some of the rows of a deleted chat. Returns whether there were any.

@@ -74,7 +74,8 @@ impl ContentRow {
             sender,
             client_id: self.client_id,
             reactions: self.reactions,
-            custom: Custom::from_stored(self.custom),
+            // A node of an earlier version leaves it on tombstones.
+            custom: Custom::from_stored(self.custom.filter(|_| !self.is_deleted)),
             read_by: Vec::new(),
             read_count: 0,
         }
@@ -135,39 +136,6 @@ pub fn edit(conn: &mut AnyConn, message: &Message) -> Result<(), StorageError> {
         message.seq,
         message.chat,
         message.pos
-    )
-    .run(conn)?;
-    Ok(())
-}
-
-/// Returns the positions of a sender's messages in a range, and whether each is deleted.
-pub fn sent_in(
-    conn: &mut AnyConn,
-    chat: ChatId,
-    sender: UserId,
-    places: RangeInclusive<Pos>,
-) -> Result<Vec<(Pos, bool)>, StorageError> {
-    let rows = sql!(
-        "SELECT pos, is_deleted FROM messages WHERE chat_id = ? AND pos BETWEEN ? AND ? AND sender_id = ? ORDER BY pos",
-        chat,
-        *places.start(),
-        *places.end(),
-        sender
-    );
-    Ok(rows.rows(conn)?)
-}
-
-/// Makes messages those of another sender. A client id that the other sender has used in the chat is dropped.
-pub fn hand_over(conn: &mut AnyConn, chat: ChatId, to: UserId, places: &[Pos]) -> Result<(), StorageError> {
-    sql!(
-        "UPDATE messages SET sender_id = ?, client_id = CASE WHEN EXISTS (SELECT 1 FROM messages o \
-            WHERE o.chat_id = messages.chat_id AND o.sender_id = ? AND o.client_id = messages.client_id) \
-            THEN NULL ELSE client_id END \
-         WHERE chat_id = ? AND pos IN ?",
-        to,
-        to,
-        chat,
-        places
     )
     .run(conn)?;
     Ok(())

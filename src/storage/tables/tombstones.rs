@@ -1,6 +1,8 @@
 //! Counts of deleted messages per block of positions. Any range is counted in a few steps, however long it
 //! is.
 
+use std::collections::BTreeMap;
+
 use crate::{
     core::model::{Chat, ChatId, Pos, UserId},
     storage::{AnyConn, StorageError, db::sql::sql},
@@ -20,53 +22,57 @@ const ALL_SENDERS: UserId = UserId(0);
 pub fn record(conn: &mut AnyConn, chat: ChatId, sender: UserId, pos: Pos) -> Result<(), StorageError> {
     for whose in [ALL_SENDERS, sender] {
         for level in 1..=LEVELS {
-            add(conn, chat, whose, i64::from(level), block_of(pos, level))?;
+            add(conn, chat, whose, (i64::from(level), block_of(pos, level)), 1)?;
         }
     }
     Ok(())
 }
 
-/// Counts the deleted message at `pos` as that of another sender.
+/// Counts the deleted messages at these positions as those of another sender.
 pub fn hand_over(
     conn: &mut AnyConn,
     chat: ChatId,
     (from, to): (UserId, UserId),
-    pos: Pos,
+    places: impl Iterator<Item = Pos>,
 ) -> Result<(), StorageError> {
-    for level in 1..=LEVELS {
-        let (level, block) = (i64::from(level), block_of(pos, level));
+    let mut counts: BTreeMap<(u32, i64), i64> = BTreeMap::new();
+    for pos in places {
+        for level in 1..=LEVELS {
+            *counts.entry((level, block_of(pos, level))).or_default() += 1;
+        }
+    }
+    for ((level, block), count) in &counts {
+        add(conn, chat, from, (i64::from(*level), *block), -count)?;
+        add(conn, chat, to, (i64::from(*level), *block), *count)?;
+    }
+    if !counts.is_empty() {
         sql!(
-            "UPDATE tombstone_counts SET tombstones = tombstones - 1 \
-             WHERE chat_id = ? AND sender_id = ? AND level = ? AND block = ?",
+            "DELETE FROM tombstone_counts WHERE chat_id = ? AND sender_id = ? AND tombstones = 0",
             chat,
-            from,
-            level,
-            block
+            from
         )
         .run(conn)?;
-        sql!(
-            "DELETE FROM tombstone_counts \
-             WHERE chat_id = ? AND sender_id = ? AND level = ? AND block = ? AND tombstones = 0",
-            chat,
-            from,
-            level,
-            block
-        )
-        .run(conn)?;
-        add(conn, chat, to, level, block)?;
     }
     Ok(())
 }
 
-fn add(conn: &mut AnyConn, chat: ChatId, sender: UserId, level: i64, block: i64) -> Result<(), StorageError> {
+/// Adds to the count of a block.
+fn add(
+    conn: &mut AnyConn,
+    chat: ChatId,
+    sender: UserId,
+    (level, block): (i64, i64),
+    count: i64,
+) -> Result<(), StorageError> {
     sql!(
-        "INSERT INTO tombstone_counts (chat_id, sender_id, level, block, tombstones) VALUES (?, ?, ?, ?, 1) \
+        "INSERT INTO tombstone_counts (chat_id, sender_id, level, block, tombstones) VALUES (?, ?, ?, ?, ?) \
          ON CONFLICT (chat_id, sender_id, level, block) \
-         DO UPDATE SET tombstones = tombstone_counts.tombstones + 1",
+         DO UPDATE SET tombstones = tombstone_counts.tombstones + excluded.tombstones",
         chat,
         sender,
         level,
-        block
+        block,
+        count
     )
     .run(conn)?;
     Ok(())

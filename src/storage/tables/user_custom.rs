@@ -24,10 +24,10 @@ pub fn of_users(conn: &mut AnyConn, users: &[UserId]) -> Result<HashMap<UserId, 
 
 /// Stores the custom data of a user. The caller has locked the user.
 pub fn set(conn: &mut AnyConn, user: UserId, custom: &Custom) -> Result<(), StorageError> {
+    let before = find(conn, user)?;
     sql!("DELETE FROM user_custom WHERE user_id = ?", user).run(conn)?;
-    custom_values::clear_of_user(conn, user)?;
     if let Some(json) = custom.stored() {
         sql!("INSERT INTO user_custom (user_id, custom) VALUES (?, ?)", user, json).run(conn)?;
     }
-    custom_values::insert_of_user(conn, user, custom)
+    custom_values::update_of_user(conn, user, &before, custom)
 }

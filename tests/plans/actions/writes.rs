@@ -30,9 +30,9 @@ use greenroom::{
             pages::{RequestedPage as Where, SearchRequest, page},
         },
         tables::{
-            blocks, dm_partners, event_cursors, external_users, foreign_hashes, guests, join_counts,
+            blocks, chats, dm_partners, event_cursors, external_users, foreign_hashes, guests, join_counts,
             locks::{self, LockedRows},
-            members, reactions, revocations, sessions, settings,
+            members, messages, reactions, revocations, sessions, settings,
             sightings::{self, Sighting},
             tokens, user_custom,
             users::{self, NO_PASSWORD, NewUser},
@@ -274,6 +274,23 @@ fn of_users() -> Vec<Action> {
             commands::guests::create(conn, "Vera", "guest-key")?;
             guests::record_visit(conn, "guest-key", Timestamp::now().plus(1)).map(drop)
         }),
+        writes("take over a guest", |conn, _| {
+            let guest = commands::guests::create(conn, "Vera", "claimed-key")?.id();
+            ask(conn, HISTORY, TALKER, Asked::AddMembers { users: vec![guest] })?;
+            (0..20).try_for_each(|_| ask(conn, HISTORY, guest, post_by(guest, None)))?;
+            let chat = chats::find(conn, HISTORY)?.unwrap();
+            let message = messages::last_id(conn, &chat)?.unwrap();
+            ask(conn, HISTORY, guest, Asked::DeleteMessage { message })?;
+            make(conn, ChatKind::Dm, guest, &[STAFF])?;
+            make(conn, ChatKind::Dm, SILENT, &[STAFF])?;
+            blocking::block(conn, &policy(), STAFF, guest)?;
+            assert_eq!(commands::guests::claim(conn, "claimed-key", SILENT)?, guest);
+            while let Some(chat) = commands::guests::next_chat(conn, guest)? {
+                ask(conn, chat, SILENT, Asked::TakeOver { guest })?;
+            }
+            Ok(())
+        })
+        .at_most(25_000, "the statements of twenty posts and of all steps"),
         writes("remove a guest", |conn, _| commands::guests::remove_outdated(conn).map(drop)),
         writes("open a room to guests", |conn, _| {
             ask(conn, SQUARE, TALKER, Asked::ChangeGuestAccess(GuestAccess::Write))
