@@ -76,7 +76,7 @@ fn find_or_create(
     match external_id {
         Some(external_id) if is_new => external_users::insert(conn, user.id(), external_id)?,
         Some(external_id) if !user.is_registered && !user.is_guest => {
-            external_users::assign(conn, user.id(), external_id)?
+            external_users::assign(conn, user.id(), external_id)?;
         }
         _ => {}
     }

@@ -60,8 +60,8 @@ pub struct Claim {
     pub is_done: bool,
 }
 
-/// Makes a guest the caller: ends the guest's credentials, and hands over chats and messages, in steps, for at most
-/// [`MAX_TIME`]. Idempotent: a further call continues. `from`: the client's address, for the audit log.
+/// Makes a guest the caller: ends the guest's credentials, and hands over chats and messages, in steps, for at most two
+/// seconds. Idempotent: a further call continues. `from`: the client's address, for the audit log.
 pub async fn claim(state: &AppState, caller: &Caller, from: IpAddr, key: &str) -> Result<Claim, ApiError> {
     let began = Instant::now();
     let (hash, by) = (secrets::hash(key), caller.id());

@@ -1,7 +1,7 @@
 //! Guests: visitors without an account, and the rooms that are open to them.
 
 use actix_web::rt::time::timeout;
-use chrono::{DateTime, Utc};
+use chrono::DateTime;
 use diesel::connection::SimpleConnection;
 use greenroom::{
     core::{
@@ -533,7 +533,7 @@ async fn ages(server: &Server, guest: &User, days: i64) {
 async fn seconds_left(guest: &User) -> i64 {
     let tokens = guest.get("users/me/tokens/").await.expect(200);
     let end = DateTime::parse_from_rfc3339(tokens.results()[0]["expires_at"].as_str().unwrap()).unwrap();
-    (end.to_utc() - Utc::now()).num_seconds()
+    (end.timestamp_micros() - Timestamp::now().0) / 1_000_000
 }
 
 #[actix_rt::test(system = "crate::System")]

@@ -2,7 +2,7 @@
 //!
 //! A value may be longer than a key of an index. So a digest of it is stored, which is compared instead.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use sha2::{Digest, Sha256};
@@ -31,12 +31,13 @@ fn digest(value: &str) -> String {
     URL_SAFE_NO_PAD.encode(&Sha256::digest(value.as_bytes())[..16])
 }
 
-/// Returns the names whose values differ, and the values of the new ones.
+/// Returns the names that have no value any more, and the values that are new or different.
 fn differences(before: &Custom, after: &Custom) -> (Vec<String>, Vec<(String, String)>) {
-    let before: BTreeSet<(String, String)> = before.values().into_iter().collect();
-    let after: BTreeSet<(String, String)> = after.values().into_iter().collect();
-    let outdated = before.difference(&after).map(|(name, _)| name.clone()).collect();
-    (outdated, after.difference(&before).cloned().collect())
+    let before: BTreeMap<String, String> = before.values().into_iter().collect();
+    let after: BTreeMap<String, String> = after.values().into_iter().collect();
+    let outdated = before.keys().filter(|name| !after.contains_key(*name)).cloned().collect();
+    let is_new = |(name, value): &(String, String)| before.get(name) != Some(value);
+    (outdated, after.into_iter().filter(is_new).collect())
 }
 
 /// Stores the values of a chat whose custom data has changed.
@@ -52,8 +53,14 @@ pub(super) fn update_of_chat(
     }
     for (name, value) in &new {
         let digest = digest(value);
-        sql!("INSERT INTO chat_custom_values (chat_id, name, digest) VALUES (?, ?, ?)", chat, name, &digest)
-            .run(conn)?;
+        sql!(
+            "INSERT INTO chat_custom_values (chat_id, name, digest) VALUES (?, ?, ?) \
+             ON CONFLICT (chat_id, name) DO UPDATE SET digest = excluded.digest",
+            chat,
+            name,
+            &digest
+        )
+        .run(conn)?;
     }
     Ok(())
 }
@@ -93,8 +100,14 @@ pub(super) fn update_of_user(
     }
     for (name, value) in &new {
         let digest = digest(value);
-        sql!("INSERT INTO user_custom_values (user_id, name, digest) VALUES (?, ?, ?)", user, name, &digest)
-            .run(conn)?;
+        sql!(
+            "INSERT INTO user_custom_values (user_id, name, digest) VALUES (?, ?, ?) \
+             ON CONFLICT (user_id, name) DO UPDATE SET digest = excluded.digest",
+            user,
+            name,
+            &digest
+        )
+        .run(conn)?;
     }
     Ok(())
 }

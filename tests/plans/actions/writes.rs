@@ -207,7 +207,8 @@ fn of_chats() -> Vec<Action> {
             }
         }),
         writes("change a chat's custom data", |conn, _| {
-            ask(conn, HISTORY, TALKER, Asked::ChangeCustom(change()))
+            ask(conn, HISTORY, TALKER, Asked::ChangeCustom(change()))?;
+            ask(conn, HISTORY, TALKER, Asked::ChangeCustom(CustomChange::parse("null").unwrap()))
         }),
         writes("delete a group", |conn, _| ask(conn, HISTORY, TALKER, Asked::DeleteChat)),
         writes("delete a room", |conn, _| ask(conn, SQUARE, TALKER, Asked::DeleteChat)),
@@ -269,7 +270,10 @@ fn of_users() -> Vec<Action> {
             users::update(conn, &user)?;
             users::rehash(conn, TALKER, "!", "?")
         }),
-        writes("change a user's custom data", |conn, _| user_custom::set(conn, TALKER, &data())),
+        writes("change a user's custom data", |conn, _| {
+            user_custom::set(conn, TALKER, &data())?;
+            user_custom::set(conn, TALKER, &Custom::default())
+        }),
         writes("make a guest, and prolong the key", |conn, _| {
             commands::guests::create(conn, "Vera", "guest-key")?;
             guests::record_visit(conn, "guest-key", Timestamp::now().plus(1)).map(drop)
@@ -281,6 +285,7 @@ fn of_users() -> Vec<Action> {
             let chat = chats::find(conn, HISTORY)?.unwrap();
             let message = messages::last_id(conn, &chat)?.unwrap();
             ask(conn, HISTORY, guest, Asked::DeleteMessage { message })?;
+            make(conn, ChatKind::Group, TALKER, &[guest])?;
             make(conn, ChatKind::Dm, guest, &[STAFF])?;
             make(conn, ChatKind::Dm, SILENT, &[STAFF])?;
             blocking::block(conn, &policy(), STAFF, guest)?;
