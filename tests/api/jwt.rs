@@ -389,6 +389,10 @@ async fn a_socket_is_warned_refreshed_and_ends_with_its_token() {
     assert_eq!(last.is_closed().await, 4401);
     while poll.next_or_end().await.is_some() {}
     bearing(&server, &ended).get("users/me/").await.expect(401);
+    // A long poll answers when its token ends, whatever it waits for.
+    let short = bearing(&server, &key.token(ending(2)));
+    let heads = short.get("sync/").await.expect(200).json["heads"].clone();
+    short.post("sync/", json!({"chats": heads, "wait": 25})).await.expect(401);
     ann.posts(chat, "still here").await;
     assert_eq!(socket.receives("new_message").await["message"]["content"], "still here");
     // Another subject ends the socket. A socket with a key has nothing to refresh.

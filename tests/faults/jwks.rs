@@ -98,6 +98,16 @@ async fn sets_as_providers_publish_them_work_and_what_is_not_for_us_is_skipped()
             with(rsa.jwk("auth0"), json!({"use": "sig", "alg": "RS256", "x5c": ["MIIC"], "x5t": "AA"})),
         ),
         ("cognito", &rsa, with(rsa.jwk("cognito"), json!({"alg": "RS256", "use": "sig"}))),
+        (
+            "keycloak",
+            &rsa,
+            with(
+                rsa.jwk("keycloak"),
+                json!({"alg": "RS256", "use": "sig", "x5c": ["MIIC"], "x5t": "AA", "x5t#S256": "AA"}),
+            ),
+        ),
+        ("firebase", &rsa, with(rsa.jwk("firebase"), json!({"alg": "RS256", "use": "sig"}))),
+        ("clerk", &rsa, with(rsa.jwk("clerk"), json!({"use": "sig", "alg": "RS256"}))),
         ("azure", &rsa, with(rsa.jwk("azure"), json!({"use": "sig", "issuer": ISSUER}))),
         (
             "supabase",

@@ -40,13 +40,13 @@ export function VisitorChoices({ connection }) {
     }
     setAsking(false);
   };
+  if (!connection.allowsGuests) return html`<${SignInLink} connection=${connection} />`;
   return html`
-    <${SignInLink} connection=${connection} />
-    ${connection.allowsGuests &&
-    html`
+    <span class="gr-visitor">
+      <${SignInLink} connection=${connection} />
       <button type="button" class="gr-button guest-btn" disabled=${isAsking} onClick=${begin}>${t("continueAsGuest")}</button>
-      <p class="gr-problem" role="alert">${problem}</p>
-    `}
+      ${problem && html`<span class="gr-problem" role="alert">${problem}</span>`}
+    </span>
   `;
 }
 
