@@ -189,7 +189,11 @@ fn valid<T>(field: &'static str, result: Result<T, String>) -> Result<T, CliErro
 fn line(user: &User) -> String {
     let staff = if user.is_staff { "staff" } else { "" };
     let state = if user.is_active { "" } else { "deactivated" };
-    let origin = if user.is_registered { "registered" } else { "" };
+    let origin = match (user.is_registered, user.is_guest) {
+        (true, _) => "registered",
+        (_, true) => "guest",
+        _ => "",
+    };
     let (card, email) = (user.card(), &user.email);
     let line =
         format!("{}\t{}\t{}\t{email}\t{staff}\t{state}\t{origin}", card.id, card.username, card.display_name);

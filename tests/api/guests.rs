@@ -349,7 +349,7 @@ async fn a_guest_becomes_a_user_while_others_write() {
         user.post(&format!("chats/{lobby}/join/"), json!({})).await.expect(200);
     }
     // Mixed blocks of messages, some of them deleted.
-    for number in 0..1_100 {
+    for number in 0..1_700 {
         let sender = [&vera, &vera, &vera, &bob, &ann][(number / 3) % 5];
         let message = sender.posts(lobby, &number.to_string()).await;
         if number % 50 == 0 {
