@@ -30,8 +30,9 @@ const WINDOW: Duration = Duration::from_secs(60);
 /// Failed sign-ins of one account in the window after which further attempts are refused.
 const PER_ACCOUNT: usize = 5;
 
-/// Timeout for waiting on other sign-ins of the same account, address or network.
-const TURN_TIMEOUT: Duration = Duration::from_secs(10);
+/// Timeout for waiting on other sign-ins of the same account, address or network: as long as that of the hashing
+/// queue, which they wait for.
+const TURN_TIMEOUT: Duration = Duration::from_secs(25);
 
 /// Minimum number of records before a sweep.
 const FEW: usize = 10_000;
