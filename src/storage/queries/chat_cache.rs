@@ -48,7 +48,7 @@ impl ChatCache {
 
     /// Starts reading chats in the current database snapshot.
     pub fn at_snapshot(&self, conn: &mut AnyConn) -> Result<CacheReader<'_>, StorageError> {
-        Ok(CacheReader { cache: self, profiles: profile_version::number(conn)? })
+        Ok(CacheReader { cache: self, profiles: profile_version::number(conn)?, is_limited: None })
     }
 
     /// Returns a chat for `user`. Fails with a refusal if the user may not see it.
@@ -68,9 +68,17 @@ impl ChatCache {
 pub struct CacheReader<'a> {
     cache: &'a ChatCache,
     profiles: i64,
+    /// Whether the viewer of all chats sees no strangers; `None`: it is looked up for each chat.
+    is_limited: Option<bool>,
 }
 
 impl CacheReader<'_> {
+    /// Looks up once what a viewer may see of the people in many chats.
+    pub fn for_viewer(self, conn: &mut AnyConn, viewer: UserId) -> Result<Self, StorageError> {
+        let is_limited = contact_policy::is_limited(conn, &self.cache.policy, viewer)?;
+        Ok(Self { is_limited: Some(is_limited), ..self })
+    }
+
     /// Returns the chat for the user of a membership.
     pub fn shown(self, conn: &mut AnyConn, membership: Membership) -> Result<ChatForViewer, StorageError> {
         let viewer = membership.viewer(conn)?;
@@ -79,7 +87,10 @@ impl CacheReader<'_> {
             Some(_) => cached,
             None => {
                 let outside = cached.snapshot.clone().from_outside();
-                let is_limited = contact_policy::is_limited(conn, &self.cache.policy, viewer.id)?;
+                let is_limited = match self.is_limited {
+                    Some(is_limited) => is_limited,
+                    None => contact_policy::is_limited(conn, &self.cache.policy, viewer.id)?,
+                };
                 Arc::new(CachedChat::new(if is_limited { outside.without_people() } else { outside }))
             }
         };

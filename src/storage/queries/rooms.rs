@@ -96,7 +96,7 @@ pub fn page(
             (found.len() as i64, page.collect())
         }
     };
-    let chats = cache.at_snapshot(conn)?;
+    let chats = cache.at_snapshot(conn)?.for_viewer(conn, user)?;
     let rooms = load(conn, user, &ids)?.into_iter().map(|room| chats.shown(conn, room));
     Ok((count, rooms.collect::<Result<_, _>>()?))
 }
