@@ -37,8 +37,8 @@ use crate::{
 pub struct Presence {
     online: Mutex<Online>,
     bus: Arc<Bus>,
-    /// Keeps this node subscribed to the channels of its users.
-    listening: Mutex<HashMap<UserId, Listening>>,
+    /// Users connected to this node, each with the subscription to its channel if there are other nodes.
+    connected: Mutex<HashMap<UserId, Option<Listening>>>,
     /// Users with a queued connection change, deduplicated: each user is queued at most once.
     moved: Mutex<HashSet<UserId>>,
     changes: UnboundedSender<PresenceChange>,
@@ -99,7 +99,7 @@ impl Presence {
             Arc::new(Self {
                 online: Mutex::default(),
                 bus,
-                listening: Mutex::default(),
+                connected: Mutex::default(),
                 moved: Mutex::default(),
                 changes,
                 readers,
@@ -128,10 +128,11 @@ impl Presence {
     /// Returns the online dm partners of a user, sorted by id.
     pub async fn partners_of(&self, user: UserId) -> Result<Vec<UserId>, Refusal> {
         let pairs = self.readers.query(move |conn| dm_partners::of(conn, &[user])).await?;
-        let online = self.online.lock();
+        // The task may not have processed the latest connections yet.
+        let is_online =
+            |user: &UserId| self.connected.lock().contains_key(user) || self.online.lock().has(*user);
         let mut online_partners: Vec<UserId> =
-            pairs.into_iter().map(|(_, partner)| partner).filter(|partner| online.has(*partner)).collect();
-        drop(online);
+            pairs.into_iter().map(|(_, partner)| partner).filter(is_online).collect();
         online_partners.sort_unstable();
         online_partners.dedup();
         Ok(online_partners)
@@ -244,14 +245,13 @@ impl Debug for Presence {
 
 impl ConnectionObserver for Presence {
     fn connected(&self, user: UserId) {
-        if !self.bus.is_alone() {
-            self.listening.lock().insert(user, self.bus.listen(Channel::User(user)));
-        }
+        let listening = (!self.bus.is_alone()).then(|| self.bus.listen(Channel::User(user)));
+        self.connected.lock().insert(user, listening);
         self.note(PresenceChange::Moved(user));
     }
 
     fn disconnected(&self, user: UserId) {
-        self.listening.lock().remove(&user);
+        self.connected.lock().remove(&user);
         self.note(PresenceChange::Moved(user));
     }
 }

@@ -67,7 +67,6 @@ export async function pickEmoji(box, opener) {
   const focused = focusedBeside(box);
   const picker = await makePicker();
   return new Promise((resolve) => {
-    let picked = null;
     // The element may be removed: a message that is deleted.
     const watch = new ResizeObserver(() => !opener.isConnected && box.matches(":popover-open") && box.hidePopover());
     watch.observe(opener);
@@ -76,12 +75,13 @@ export async function pickEmoji(box, opener) {
       picker.remove();
       box.removeEventListener("toggle", onToggle);
       if (!document.activeElement?.matches(":not(body)")) focused?.focus();
-      resolve(picked);
+      resolve(null);
     };
     const onToggle = (event) => event.newState === "closed" && end();
     picker.addEventListener("emoji-click", (event) => {
-      picked = event.detail.unicode;
       box.hidePopover();
+      // Not when the popover has closed: the user may be typing by then.
+      resolve(event.detail.unicode);
     });
     // Another picker may be open.
     if (box.matches(":popover-open")) box.hidePopover();
