@@ -114,11 +114,7 @@ fn post(
         MessageBody::parse(&format!("Message number {number}, and a few words to make it a usual one"))
             .unwrap();
     let by = sender.id;
-    let posted = apply(
-        conn,
-        policy,
-        &command(chat, by, Action::PostMessage { sender, body, client_id: None, custom: Default::default() }),
-    );
+    let posted = apply(conn, policy, &command(chat, by, Action::PostMessage { sender, new: body.into() }));
     let event = posted.unwrap().event.unwrap();
     let Change::MessagePosted { message } = &event.change else { panic!("it was posted") };
     let emoji = Emoji::parse("👍").unwrap();

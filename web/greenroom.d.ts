@@ -96,7 +96,18 @@ export interface Message {
   read_count: number;
   client_id: string | null;
   custom: Custom;
+  /** The message that it replies to, as that one is now. */
+  reply_to: Quote | null;
   seq: number;
+}
+
+/** What a message shows of the message that it replies to. */
+export interface Quote {
+  id: number;
+  sender: User;
+  /** The first 200 characters. Empty if the message is deleted. */
+  excerpt: string;
+  is_deleted: boolean;
 }
 
 /** The user's own settings of a chat. */
@@ -307,6 +318,8 @@ export type Match = "substring" | "prefix";
 export interface MessagesQuery extends ListQuery {
   before?: number;
   after?: number;
+  /** A day in UTC, or a time as in RFC 3339: the first message at that time or after it is the oldest of the page. */
+  at?: string;
   search?: string;
   match?: Match;
 }
@@ -374,7 +387,7 @@ export class Api {
   messages(chatId: number, query?: MessagesQuery): Promise<Page<Message>>;
   message(id: number): Promise<Message>;
   /** Prefer `Greenroom.send`, which retries and never loses the message. */
-  sendMessage(chatId: number, fields: { content: string; client_id?: string; custom?: Custom }): Promise<Message>;
+  sendMessage(chatId: number, fields: { content: string; client_id?: string; reply_to?: number | null; custom?: Custom }): Promise<Message>;
   editMessage(id: number, content: string): Promise<Message>;
   /** Merges data into a message's: null removes a name, and instead of the object all names. */
   setMessageCustom(id: number, custom: Custom | null): Promise<Message>;
@@ -451,6 +464,7 @@ export interface OutgoingMessage {
   readonly chat: number;
   readonly content: string;
   readonly custom: Custom;
+  readonly reply_to: Quote | null;
   readonly client_id: string;
   readonly created_at: string;
   readonly sender: User | null;
@@ -592,7 +606,7 @@ export class Greenroom {
   unwatch(chatId: number): void;
 
   /** Sends a message. It is in the state at once. It is retried until the server stores or refuses it, also after a reload. */
-  send(chatId: number, content: string, options?: { custom?: Custom }): OutgoingMessage;
+  send(chatId: number, content: string, options?: { custom?: Custom; replyTo?: Message }): OutgoingMessage;
   edit(messageId: number, content: string): Promise<Message>;
   delete(messageId: number): Promise<void>;
   /** Adds or removes the user's reaction. Without `action` it toggles, for a loaded message. */

@@ -14,7 +14,9 @@ use super::{
 use crate::{
     chat::Answered,
     core::{
-        model::{ChatId, Message, MessageId, Pos, Refusal, UserId, permission::Ability},
+        model::{
+            ChatId, FieldErrors, Message, MessageId, Pos, Refusal, Timestamp, UserId, permission::Ability,
+        },
         text_index::Words,
     },
     error::ApiError,
@@ -24,7 +26,7 @@ use crate::{
     state::AppState,
     storage::{
         AnyConn, ChatCache, StorageError, message_search::pages::SearchRequest, queries::membership,
-        tables::messages,
+        tables::positions,
     },
     view::{MessageView, Senders},
 };
@@ -51,25 +53,31 @@ pub async fn list(
     let senders = Senders::of(&found.messages, &state.links);
     let view = |message| MessageView::said(message, &senders).seen_by(caller.is_staff, message);
     let results = found.messages.iter().map(view).collect();
-    let page = match wanted {
+    let window = match wanted {
         PageQuery::Numbered(page) => {
             page.check(found.count)?;
-            PageView::numbered(&request, &state, page, found.count, results)
+            return Ok(PageView::numbered(&request, &state, page, found.count, results).answer());
         }
-        PageQuery::Window(window) => {
-            let (older, newer) = window.neighbours(&found);
-            let link = |changes: [(&str, Option<String>); 2]| link(&request, &state, &query, &changes);
-            PageView { count: found.count, next: older.map(link), previous: newer.map(link), results }
-        }
+        PageQuery::Window(window) => window,
+        PageQuery::At { size, .. } => Window { before: None, after: None, size },
     };
+    let (older, newer) = window.neighbours(&found);
+    let link = |changes: Changes| link(&request, &state, &query, &changes);
+    let page = PageView { count: found.count, next: older.map(link), previous: newer.map(link), results };
     Ok(page.answer())
 }
 
-/// Requested page: by page number, or by keyset pagination with `before` and `after`.
+/// Requested page: by page number, by keyset pagination with `before` and `after`, or by a moment.
 #[derive(Debug, Clone, Copy)]
 enum PageQuery {
     Numbered(PageNumber),
     Window(Window),
+    /// The page that begins with the first message at a moment or after it. After the last message, it is the
+    /// newest page.
+    At {
+        moment: Timestamp,
+        size: i64,
+    },
 }
 
 /// Keyset pagination by message id. The bounds need not be ids of messages in the chat.
@@ -83,6 +91,14 @@ struct Window {
 impl PageQuery {
     fn of(query: &Query) -> Result<Self, ApiError> {
         let (before, after) = (query.place("before")?, query.place("after")?);
+        if let Some(moment) = query.moment("at")? {
+            if let Some(other) =
+                ["before", "after", "page"].into_iter().find(|name| query.filled(name).is_some())
+            {
+                return Err(FieldErrors::of(other, "This does not go with at.").into());
+            }
+            return Ok(Self::At { moment, size: page_size(query, PAGE_SIZE) });
+        }
         if before.is_none() && after.is_none() {
             return Ok(Self::Numbered(PageNumber::of(query, PAGE_SIZE)?));
         }
@@ -114,13 +130,19 @@ fn find(
         }
         PageQuery::Window(Window { before, after, size }) => {
             let above =
-                after.map_or(Ok(0), |id| messages::count_before(conn, &chat, id.saturating_add(1)))?;
-            let last = before.map_or(Ok(chat.last_pos), |id| messages::count_before(conn, &chat, id))?;
+                after.map_or(Ok(0), |id| positions::count_before(conn, &chat, id.saturating_add(1)))?;
+            let last = before.map_or(Ok(chat.last_pos), |id| positions::count_before(conn, &chat, id))?;
             let places = match before {
                 Some(_) => (last - size + 1).max(above + 1)..=last,
                 None => above + 1..=(above + size).min(last),
             };
             ((above, last), places)
+        }
+        PageQuery::At { moment, size } => {
+            let earlier = positions::posted_before(conn, &chat, moment)?;
+            let is_past = earlier == chat.last_pos;
+            let first = if is_past { (earlier - size).max(0) + 1 } else { earlier + 1 };
+            ((0, chat.last_pos), first..=(first + size - 1).min(chat.last_pos))
         }
     };
     let count = chat.last_pos;
@@ -128,7 +150,7 @@ fn find(
     Ok(MessagePage { messages, count, bounds })
 }
 
-type Changes = [(&'static str, Option<String>); 2];
+type Changes = [(&'static str, Option<String>); 3];
 
 impl Window {
     /// Returns the query parameters of the pages with older and with newer messages, if there are any.
@@ -157,8 +179,8 @@ impl Window {
         let kept_after = if is_bounded { keep(self.after) } else { None };
         let kept_before = if is_bounded { keep(self.before) } else { None };
         (
-            older.map(|id| [("before", keep(Some(id))), ("after", kept_after)]),
-            newer.map(|id| [("after", keep(Some(id))), ("before", kept_before)]),
+            older.map(|id| [("before", keep(Some(id))), ("after", kept_after), ("at", None)]),
+            newer.map(|id| [("after", keep(Some(id))), ("before", kept_before), ("at", None)]),
         )
     }
 }

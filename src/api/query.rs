@@ -6,13 +6,19 @@ use actix_web::HttpRequest;
 use url::form_urlencoded::{Serializer, parse};
 
 use crate::{
-    core::{model::FieldErrors, text_index::Matching},
+    core::{
+        model::{FieldErrors, Timestamp},
+        text_index::Matching,
+    },
     error::ApiError,
     storage::tables::custom_values::CustomFilter,
 };
 
 /// Error for a filter by custom data that the settings do not allow.
 const UNKNOWN_FILTER: &str = "GREENROOM_CUSTOM_KEYS does not list this name.";
+
+/// Error for a moment that cannot be read.
+const NOT_A_MOMENT: &str = "Use a day, as YYYY-MM-DD, or a time, as YYYY-MM-DDThh:mm:ss with Z or an offset.";
 
 /// Decoded query parameters, in order.
 pub(crate) struct Query(Vec<(String, String)>);
@@ -43,6 +49,16 @@ impl Query {
             },
         };
         self.filled(name).map(number).transpose()
+    }
+
+    /// Reads a parameter with a moment: a time as in RFC 3339, or the beginning of a day in UTC.
+    pub(crate) fn moment(&self, name: &'static str) -> Result<Option<Timestamp>, ApiError> {
+        let parse = |text: &str| {
+            // A plus sign that is not encoded arrives as a space.
+            let moment = Timestamp::parse_day(text).or_else(|| Timestamp::parse(&text.replace(' ', "+")));
+            moment.ok_or_else(|| FieldErrors::of(name, NOT_A_MOMENT).into())
+        };
+        self.filled(name).map(parse).transpose()
     }
 
     /// Reads the filters `custom.NAME=VALUE`. `names`: those that the settings allow.

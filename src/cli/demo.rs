@@ -9,7 +9,7 @@ use crate::{
     auth::passwords,
     config::Database,
     core::model::{
-        ChatId, ChatKind, Command, Custom, FieldErrors, HostObject, MessageId, Refusal, UserId,
+        ChatId, ChatKind, Command, Custom, FieldErrors, HostObject, MessageId, NewMessage, Refusal, UserId,
         command::{Action, NewChat, NewRoom, ReactIntent},
         emoji::Emoji,
         event::Change,
@@ -84,8 +84,8 @@ fn fill(conn: &mut AnyConn) -> Result<(), StorageError> {
 
     let team = stage.chat(ChatKind::Group, Some("Project Team"), alice, &[bob, carol])?;
     stage.says(team, alice, "Welcome, everybody.")?;
-    stage.says(team, carol, "Thanks! Where do we keep the notes?")?;
-    let notes = stage.says(team, bob, "In the wiki, under Plans.")?;
+    let question = stage.says(team, carol, "Thanks! Where do we keep the notes?")?;
+    let notes = stage.replies(team, bob, "In the wiki, under Plans.", Some(question))?;
     stage.reacts(team, carol, notes, "🎉")?;
     stage.reacts(team, alice, notes, "🎉")?;
 
@@ -138,9 +138,18 @@ impl DemoWriter<'_> {
     }
 
     fn says(&mut self, chat: ChatId, by: &User, text: &str) -> Result<MessageId, StorageError> {
-        let body = valid(MessageBody::parse(text))?;
-        let (sender, custom) = (Arc::new(by.card()), Custom::default());
-        let action = Action::PostMessage { sender, body, client_id: None, custom };
+        self.replies(chat, by, text, None)
+    }
+
+    fn replies(
+        &mut self,
+        chat: ChatId,
+        by: &User,
+        text: &str,
+        reply_to: Option<MessageId>,
+    ) -> Result<MessageId, StorageError> {
+        let new = NewMessage { reply_to, ..valid(MessageBody::parse(text))?.into() };
+        let action = Action::PostMessage { sender: Arc::new(by.card()), new };
         let done = apply(self.conn, &self.policy, &Command { chat, by: by.id(), action })?;
         match done.event.map(|event| event.change.clone()) {
             Some(Change::MessagePosted { message }) => Ok(message.id),

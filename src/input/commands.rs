@@ -5,7 +5,7 @@ use utoipa::ToSchema;
 
 use super::{CustomField, Field};
 use crate::core::model::{
-    Custom, FieldErrors, MessageId, Timestamp,
+    FieldErrors, MessageId, NewMessage, Timestamp,
     command::{MeChange, MessageEdit, Mute, UnreadMark},
     emoji::Emoji,
     ids::MAX_ID,
@@ -25,18 +25,14 @@ pub struct PostFields {
     #[serde(default)]
     #[schema(value_type = Option<String>, min_length = 1, max_length = 64)]
     pub client_id: Field,
+    /// The message of the same chat that is quoted. It must not be deleted.
+    #[serde(default)]
+    #[schema(value_type = Option<MessageId>)]
+    pub reply_to: Field,
     /// Data of the host.
     #[serde(default)]
     #[schema(value_type = Option<HashMap<String, serde_json::Value>>)]
     pub custom: CustomField,
-}
-
-/// A valid message to be posted.
-#[derive(Debug)]
-pub struct NewMessage {
-    pub body: MessageBody,
-    pub client_id: Option<ClientId>,
-    pub custom: Custom,
 }
 
 impl PostFields {
@@ -47,8 +43,12 @@ impl PostFields {
         let client_id = self.client_id.optional_text();
         let client_id = client_id.and_then(|text| text.map(|text| ClientId::parse(&text)).transpose());
         let client_id = errors.note("client_id", client_id);
-        match (content, client_id, errors.note("custom", self.custom.new_data())) {
-            (Some(body), Some(client_id), Some(custom)) => Ok(NewMessage { body, client_id, custom }),
+        let reply_to = errors.note("reply_to", message_id(&self.reply_to));
+        let custom = errors.note("custom", self.custom.new_data());
+        match (content, client_id, reply_to, custom) {
+            (Some(body), Some(client_id), Some(reply_to), Some(custom)) => {
+                Ok(NewMessage { body, client_id, reply_to, custom })
+            }
             _ => Err(errors),
         }
     }

@@ -93,13 +93,26 @@ pub(crate) fn message() -> Value {
         "read_count": 1,
         "client_id": null,
         "custom": { "order": 17 },
+        "reply_to": quote(),
         "seq": 6,
     })
+}
+
+fn quote() -> Value {
+    let sender = json!({
+        "id": 3,
+        "username": "carol",
+        "display_name": "Carol Clark",
+        "avatar_url": "/messages/avatars/3.svg",
+        "is_guest": false,
+    });
+    json!({ "id": 4, "sender": sender, "excerpt": "Thanks! Where do we keep the notes?", "is_deleted": false })
 }
 
 pub(crate) fn tombstone() -> Value {
     let gone = json!({
         "content": "", "is_deleted": true, "reactions": [], "read_by": [], "read_count": 0, "custom": {},
+        "reply_to": null,
     });
     with(message(), gone)
 }

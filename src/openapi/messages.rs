@@ -28,6 +28,12 @@ pub(crate) fn describe(reference: &mut Reference) {
                 .paged(50)
                 .query("before", id(), "The messages nearest below this id.")
                 .query("after", id(), "The messages nearest above this id.")
+                .query(
+                    "at",
+                    text(),
+                    "A day in UTC (`2026-05-01`) or a time as in RFC 3339: the page whose oldest message is the first one at that \
+                     time or after it. The newest page if there is none.",
+                )
                 .query("search", text(), "Words, all of which must be found. The answer is that of `search/`.")
                 .matches()
                 .answers_or_page::<FoundView, MessageView>("A page of messages.", examples::message())
@@ -39,7 +45,7 @@ pub(crate) fn describe(reference: &mut Reference) {
                     "Idempotent by `client_id`: if the sender has used it in the chat before, the response is 200 with the first \
                      message in its current state, and no message is sent. For members.",
                 )
-                .takes::<PostFields>(json!({ "content": "Hello, Bob!", "client_id": "c-1" }))
+                .takes::<PostFields>(json!({ "content": "In the wiki, under Plans.", "client_id": "c-1", "reply_to": 4 }))
                 .answers::<MessageView>(201, "The new message.", examples::message())
                 .answers::<MessageView>(200, "The message that was sent earlier.", examples::message())
                 .link(

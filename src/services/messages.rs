@@ -10,18 +10,17 @@ use crate::{
     auth::Caller,
     chat::Answered,
     core::model::{
-        ChatId, Command, CustomChange, Message, MessageId, Refusal, UserId,
+        ChatId, Command, CustomChange, Message, MessageId, NewMessage, Refusal, UserId,
         command::{Action, MeChange, MessageEdit, ReactIntent},
         emoji::Emoji,
         permission::Ability,
     },
     error::ApiError,
-    input::NewMessage,
     services::checked::Checked,
     state::AppState,
     storage::{
         queries::membership,
-        tables::{messages, users},
+        tables::{positions, users},
     },
     view::frames,
 };
@@ -43,8 +42,7 @@ pub async fn post_message(
         false => Err(ApiError::FORBIDDEN),
     });
     let new = fields.authorize_errors(state.permitted(chat, by, Ability::Write)).await?;
-    let NewMessage { body, client_id, custom } = new;
-    let action = Action::PostMessage { sender: caller.card.clone(), body, client_id, custom };
+    let action = Action::PostMessage { sender: caller.card.clone(), new };
     let answered = state.directory.command(Command { chat, by, action }).await?;
     // A retry may be of a message that has private names since.
     let is_retry = matches!(answered, Answered::Message { created: false, .. });
@@ -250,6 +248,6 @@ async fn own_message(
 
 /// Finds the chat of a message, without a permission check.
 async fn chat_of(state: &AppState, message: MessageId) -> std::result::Result<ChatId, Refusal> {
-    let place = state.readers.query_one(move |conn| messages::locate(conn, message)).await?;
+    let place = state.readers.query_one(move |conn| positions::locate(conn, message)).await?;
     place.map(|(chat, _)| chat).ok_or(Refusal::NotFound)
 }

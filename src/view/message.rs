@@ -1,6 +1,6 @@
 //! JSON of messages.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, iter};
 
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -10,7 +10,7 @@ use utoipa::{
 };
 
 use super::{Links, Part, UserView, render_raw};
-use crate::core::model::{ChatId, Message, MessageId, Reaction, Seq, Timestamp, UserId};
+use crate::core::model::{ChatId, Message, MessageId, Quote, Reaction, Seq, Timestamp, UserCard, UserId};
 
 /// A message, over REST and in events.
 #[derive(Debug, Serialize, ToSchema)]
@@ -40,18 +40,33 @@ pub struct MessageView<'a> {
     /// Data of the host. Names that begin with `_` are for staff only, over REST.
     #[schema(value_type = HashMap<String, serde_json::Value>)]
     custom: Cow<'a, RawValue>,
+    /// The message of the chat that it replies to, as that one is now.
+    #[schema(required)]
+    reply_to: Option<QuoteView<'a>>,
     /// The number of its latest change: of two copies, keep the one with the higher number.
     seq: Seq,
 }
 
+/// What a message shows of the message that it replies to.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Quote)]
+struct QuoteView<'a> {
+    id: MessageId,
+    #[schema(value_type = UserView)]
+    sender: Part<'a, UserView<'a>>,
+    /// The first 200 characters of the content, never escaped. Empty if the message is deleted.
+    excerpt: &'a str,
+    is_deleted: bool,
+}
+
 impl<'a> MessageView<'a> {
     pub fn new(message: &'a Message, links: &Links) -> Self {
-        Self::by(Part::New(UserView::new(&message.sender, links)), message)
+        Self::by(message, |user| Part::New(UserView::new(user, links)))
     }
 
     /// Creates the view of a message with its sender already rendered.
     pub fn said(message: &'a Message, senders: &'a Senders) -> Self {
-        Self::by(senders.get(message), message)
+        Self::by(message, |user| senders.get(user))
     }
 
     /// Adds the private part of the custom data, for staff.
@@ -62,7 +77,13 @@ impl<'a> MessageView<'a> {
         self
     }
 
-    fn by(sender: Part<'a, UserView<'a>>, message: &'a Message) -> Self {
+    fn by(message: &'a Message, card: impl Fn(&'a UserCard) -> Part<'a, UserView<'a>>) -> Self {
+        let quoted = |quote: &'a Quote| QuoteView {
+            id: quote.id,
+            sender: card(&quote.sender),
+            excerpt: &quote.excerpt,
+            is_deleted: quote.is_deleted,
+        };
         Self {
             id: message.id,
             chat: message.chat,
@@ -71,24 +92,26 @@ impl<'a> MessageView<'a> {
             updated_at: message.updated_at,
             is_edited: message.is_edited,
             is_deleted: message.is_deleted,
-            sender,
+            sender: card(&message.sender),
             reactions: serde_json::from_str(&message.reactions).unwrap_or(RawValue::NULL),
             read_by: &message.read_by,
             read_count: message.read_count,
             client_id: message.client_id.as_deref(),
             custom: message.custom.shown(false),
+            reply_to: message.reply_to.as_deref().map(quoted),
             seq: message.seq,
         }
     }
 }
 
-/// Rendered senders of a page of messages, each rendered once.
+/// Rendered senders of a page of messages and of what they quote, each rendered once.
 pub struct Senders(Vec<(UserId, Box<RawValue>)>);
 
 impl Senders {
-    pub fn of(messages: &[Message], links: &Links) -> Self {
+    pub fn of<'a>(messages: &'a [Message], links: &Links) -> Self {
         let mut senders: Vec<(UserId, Box<RawValue>)> = Vec::new();
-        for sender in messages.iter().map(|message| &message.sender) {
+        let quoted = |message: &'a Message| message.reply_to.as_deref().map(|quote| &quote.sender);
+        for sender in messages.iter().flat_map(|message| iter::once(&message.sender).chain(quoted(message))) {
             if senders.iter().all(|(id, _)| *id != sender.id) {
                 senders.push((sender.id, render_raw(&UserView::new(sender, links))));
             }
@@ -96,8 +119,8 @@ impl Senders {
         Self(senders)
     }
 
-    fn get(&self, message: &Message) -> Part<'_, UserView<'_>> {
-        let found = self.0.iter().find(|(id, _)| *id == message.sender.id);
+    fn get(&self, user: &UserCard) -> Part<'_, UserView<'_>> {
+        let found = self.0.iter().find(|(id, _)| *id == user.id);
         Part::Json(found.map_or(RawValue::NULL, |(_, json)| json))
     }
 }

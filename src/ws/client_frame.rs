@@ -43,6 +43,10 @@ pub(crate) struct ClientFrame {
     #[serde(default)]
     #[schema(value_type = Option<String>, min_length = 1, max_length = 64)]
     pub(super) client_id: Field,
+    /// The message of the same chat that is quoted.
+    #[serde(default)]
+    #[schema(value_type = Option<MessageId>)]
+    pub(super) reply_to: Field,
     /// Data of the host for the message. An edit merges it.
     #[serde(default)]
     #[schema(value_type = Option<HashMap<String, serde_json::Value>>)]

@@ -139,6 +139,7 @@ async fn run_command(client: &Client, frame: ClientFrame) -> Result<Ack, ApiErro
             let fields = PostFields {
                 content: frame.content.clone(),
                 client_id: frame.client_id.clone(),
+                reply_to: frame.reply_to.clone(),
                 custom: frame.custom.clone(),
             };
             message(messages::post_message(state, caller, frame.chat()?, fields.check().into()).await?)

@@ -15,7 +15,7 @@ use greenroom::{
         maintenance::check,
         queries::{membership, unread},
         tables::{
-            messages, tombstones,
+            positions, tombstones,
             users::{self, NewUser},
         },
         transaction,
@@ -65,12 +65,7 @@ fn count(conn: &mut AnyConn, random: &mut StdRng) -> Result<(), StorageError> {
     let senders: Vec<&users::User> = (0..MESSAGES).map(|_| &people[random.random_range(0..2)]).collect();
     in_steps(conn, &senders, |conn, sender| {
         let body = MessageBody::parse("x").unwrap();
-        let action = Action::PostMessage {
-            sender: Arc::new(sender.card()),
-            body,
-            client_id: None,
-            custom: Default::default(),
-        };
+        let action = Action::PostMessage { sender: Arc::new(sender.card()), new: body.into() };
         apply(conn, &policy, &Command { chat, by: sender.id(), action }).map(drop)
     })?;
     let mut senders: Vec<(UserId, bool)> = senders.iter().map(|sender| (sender.id(), true)).collect();
@@ -80,7 +75,7 @@ fn count(conn: &mut AnyConn, random: &mut StdRng) -> Result<(), StorageError> {
     deleted.sort_unstable();
     deleted.dedup();
     in_steps(conn, &deleted, |conn, index| {
-        let message = messages::id_at(conn, chat, *index as i64 + 1)?.unwrap();
+        let message = positions::id_at(conn, chat, *index as i64 + 1)?.unwrap();
         let by = senders[*index].0;
         apply(conn, &policy, &Command { chat, by, action: Action::DeleteMessage { message } }).map(drop)
     })?;

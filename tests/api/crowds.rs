@@ -109,8 +109,7 @@ impl Costs<'_> {
             is_guest: false,
         };
         let body = MessageBody::parse("hello").unwrap();
-        let action =
-            Action::PostMessage { sender: Arc::new(card), body, client_id: None, custom: Default::default() };
+        let action = Action::PostMessage { sender: Arc::new(card), new: body.into() };
         match self.does(what, by, action)? {
             Change::MessagePosted { message } => Ok(message.id),
             other => panic!("{other:?}"),

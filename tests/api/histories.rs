@@ -37,12 +37,7 @@ fn post(conn: &mut AnyConn, policy: &StoragePolicy, chat: ChatId, by: UserId) ->
         avatar_url: None,
         is_guest: false,
     });
-    let action = Action::PostMessage {
-        sender,
-        body: MessageBody::parse("hello").unwrap(),
-        client_id: None,
-        custom: Default::default(),
-    };
+    let action = Action::PostMessage { sender, new: MessageBody::parse("hello").unwrap().into() };
     apply(conn, policy, &Command { chat, by, action }).map(drop)
 }
 

@@ -51,6 +51,7 @@ mod raw;
 mod reactions;
 mod reference;
 mod registration;
+mod replies;
 mod resume;
 mod room_permissions;
 mod rooms;

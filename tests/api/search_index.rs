@@ -53,12 +53,7 @@ fn posts(conn: &mut AnyConn, chat: i64, by: i64, text: &str) -> Option<i64> {
         is_guest: false,
     };
     let body = MessageBody::parse(text).unwrap();
-    match does(
-        conn,
-        chat,
-        by,
-        Action::PostMessage { sender: Arc::new(card), body, client_id: None, custom: Default::default() },
-    )? {
+    match does(conn, chat, by, Action::PostMessage { sender: Arc::new(card), new: body.into() })? {
         Change::MessagePosted { message } => Some(message.id.0),
         other => panic!("{other:?}"),
     }

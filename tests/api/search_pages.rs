@@ -25,12 +25,7 @@ pub(crate) async fn posts_many(server: &Server, sender: &User, chat: i64, texts:
         let posted = server.writer().run("post_message", move |conn, policy| {
             for text in &part {
                 let body = MessageBody::parse(text).unwrap();
-                let action = Action::PostMessage {
-                    sender: card.clone(),
-                    body,
-                    client_id: None,
-                    custom: Default::default(),
-                };
+                let action = Action::PostMessage { sender: card.clone(), new: body.into() };
                 apply(conn, policy, &Command { chat: ChatId(chat), by, action })?;
             }
             Ok(())

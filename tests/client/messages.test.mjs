@@ -61,6 +61,30 @@ test("custom data is sent with a message, and its changes are seen by all", asyn
   await until(bob, () => bob.state.chats.get(chat).custom.topic === "orders");
 });
 
+test("quotes follow the message that they are of, in chats of all", async (t) => {
+  const { ann, bob, chat } = await annAndBob(t);
+  const question = await ann.send(chat, "Where do we meat?").sent;
+  await until(bob, () => bob.state.message(question.id));
+  const waiting = bob.send(chat, "At the lake", { replyTo: bob.state.message(question.id) });
+  const quoted = { id: question.id, sender: question.sender, excerpt: "Where do we meat?", is_deleted: false };
+  assert.deepEqual(waiting.reply_to, quoted);
+  const { id } = await waiting.sent;
+  await until(ann, () => ann.state.message(id));
+  const quoteIn = (client) => client.state.message(id).reply_to;
+  for (const client of [ann, bob]) assert.deepEqual(quoteIn(client), quoted);
+  assert.deepEqual(ann.state.chats.get(chat).last_message.reply_to, quoted);
+  const text = "😀".repeat(300);
+  await ann.edit(question.id, text);
+  for (const client of [ann, bob]) await until(client, () => quoteIn(client).excerpt === "😀".repeat(200));
+  assert.deepEqual(await ann.api.message(id), ann.state.message(id));
+  await ann.updateMe({ first_name: "Anna" });
+  for (const client of [ann, bob]) await until(client, () => quoteIn(client).sender.display_name === "Anna");
+  await ann.delete(question.id);
+  for (const client of [ann, bob]) await until(client, () => quoteIn(client).is_deleted);
+  assert.equal(quoteIn(bob).excerpt, "");
+  assert.deepEqual(bob.state.chats.get(chat).last_message.reply_to, quoteIn(bob));
+});
+
 test("edits, reactions and deletions are seen by all", async (t) => {
   const { ann, bob, chat, people } = await annAndBob(t);
   const { id } = await ann.send(chat, "Helo").sent;

@@ -16,7 +16,7 @@ use diesel_migrations::{FileBasedMigrations, MigrationHarness};
 use serde_json::{Value, json};
 
 use crate::{
-    program::{Program, command, fails, greenroom},
+    program::{Program, command, fails, greenroom, without_progress},
     support::{
         Server, User,
         awkward::{AWKWARD, places},
@@ -396,7 +396,7 @@ fn an_import_to_postgres_that_cannot_say_what_it_did_has_done_nothing() {
     let mut import = command(&target);
     let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
     let output = import.args(["import", &source]).stdout(full).output().unwrap();
-    let sentence = String::from_utf8_lossy(&output.stderr);
+    let sentence = without_progress(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{sentence}");
     assert!(sentence.starts_with("greenroom: cannot write to standard output"), "{sentence}");
     for table in tables(&source) {

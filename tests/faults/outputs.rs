@@ -17,7 +17,7 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use crate::{
-    program::{command, greenroom},
+    program::{command, greenroom, without_progress},
     support::DEADLINE,
 };
 
@@ -59,7 +59,7 @@ impl Nowhere {
     fn fails(self, database: &str, args: &[&str]) {
         let Output { status, stderr, .. } =
             self.command(database, args).stderr(Stdio::piped()).output().unwrap();
-        let sentence = String::from_utf8(stderr).unwrap();
+        let sentence = without_progress(&stderr);
         assert_eq!(status.code(), Some(1), "{self:?} {args:?}: {sentence}");
         assert!(
             sentence.starts_with("greenroom: cannot write to standard output: "),

@@ -69,3 +69,20 @@ export function updateMembers(members, gone, { added, changed }) {
   }
   return kept;
 }
+
+/** Returns a message with the card of a user replaced, as its sender and in its quote. */
+export function withSender(message, userId, replaced) {
+  const change = (part) => (part?.sender.id === userId ? { ...part, sender: replaced(part.sender) } : part);
+  const reply_to = message ? change(message.reply_to ?? null) : null;
+  return reply_to === (message?.reply_to ?? null) ? change(message) : { ...change(message), reply_to };
+}
+
+/** The longest excerpt in a quote, in characters. */
+const EXCERPT = 200;
+
+/** Returns what a message shows of another one that it replies to, as the server does. */
+export function quoteOf({ id, sender, content, is_deleted = false }) {
+  // A character takes at most two UTF-16 units.
+  const excerpt = [...content.slice(0, 2 * EXCERPT)].slice(0, EXCERPT).join("");
+  return { id, sender, excerpt, is_deleted };
+}

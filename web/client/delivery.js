@@ -91,8 +91,9 @@ export class Delivery {
   }
 
   /** Posts a message. It may be posted twice, over both transports: the server deduplicates by `client_id`. */
-  async #post({ chat, content, custom, client_id }) {
-    const rest = async () => ({ message: await this.#api.sendMessage(chat, { content, custom, client_id }) });
-    return (await this.#commands.run({ type: "send_message", chat_id: chat, content, custom, client_id }, rest)).message;
+  async #post({ chat, content, custom, reply_to, client_id }) {
+    const fields = { content, custom, ...(reply_to && { reply_to: reply_to.id }), client_id };
+    const rest = async () => ({ message: await this.#api.sendMessage(chat, fields) });
+    return (await this.#commands.run({ type: "send_message", chat_id: chat, ...fields }, rest)).message;
   }
 }

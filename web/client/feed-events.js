@@ -1,7 +1,7 @@
 // What each event of the feed changes in the store. Applied twice, an event changes nothing more: the `seq` of the chat or
 // message already includes it.
 
-import { MAX_LISTED, automaticTitle, idOf, isAdmin, laterOf, updateMembers, withReader, withoutReader } from "./chat-rules.js";
+import { MAX_LISTED, automaticTitle, idOf, isAdmin, laterOf, updateMembers, withReader, withSender, withoutReader } from "./chat-rules.js";
 
 /**
  * @typedef {import("./store.js").Store} Store
@@ -51,12 +51,14 @@ function onNewMessage(store, { chat_id: id, seq, message }) {
 /** @param {Store} store @param {any} event */
 function onMessageUpdated(store, { chat_id: id, seq, message }) {
   store.putMessage(message);
+  store.updateQuotes(message);
   store.updateChat(id, () => ({}), seq);
 }
 
 /** @param {Store} store @param {any} event */
 function onMessageDeleted(store, { chat_id: id, seq, message, last_message }) {
   store.takeMessage(message);
+  store.updateQuotes(message);
   const change = ({ updated_at }) => ({ last_message, updated_at: laterOf(updated_at, message.created_at) });
   if (store.updateChat(id, change, seq)) store.countUnread(message, -1);
   // Only a loaded chat shows whether the message was unread.
@@ -131,7 +133,7 @@ function onMembersChanged(store, event) {
 
 /** A guest became a user with an account. @param {Store} store @param {any} event */
 function onUserMerged(store, { chat_id: id, seq, from, user }) {
-  const merged = (message) => (message?.sender.id === from ? { ...message, sender: user } : message);
+  const merged = (message) => withSender(message, from, () => user);
   store.updateMessages(id, merged);
   store.typingUsers.set(id, from, false);
   store.updateChat(id, ({ last_message }) => ({ last_message: merged(last_message) }), seq);
@@ -171,9 +173,7 @@ function onUserUpdated(store, { user }) {
   if (user.id === store.me?.id) store.takeMe(user);
   const updated = (other) => (other.id === user.id ? { ...other, ...user } : other);
   for (const [id, { members }] of store.chats) {
-    store.updateMessages(id, (message) =>
-      message.sender.id === user.id ? { ...message, sender: updated(message.sender) } : message,
-    );
+    store.updateMessages(id, (message) => withSender(message, user.id, updated));
     if (members.some(({ id }) => id === user.id)) store.updateChat(id, () => ({ members: members.map(updated) }));
   }
 }

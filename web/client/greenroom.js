@@ -1,5 +1,6 @@
 import { Api } from "./api.js";
 import { ChatLoader } from "./chat-loader.js";
+import { quoteOf } from "./chat-rules.js";
 import { Commands } from "./commands.js";
 import { Connection } from "./connection.js";
 import { Delivery } from "./delivery.js";
@@ -141,10 +142,11 @@ export class Greenroom {
 
   // Commands
 
-  send(chatId, content, { custom } = {}) {
+  send(chatId, content, { custom, replyTo } = {}) {
     this.#typingNotifier.messageSent(chatId);
     this.#connection.hurry();
-    return this.#outbox.add({ chat: chatId, content, custom }, this.state.me, this.api.now());
+    const reply_to = replyTo ? quoteOf(replyTo) : null;
+    return this.#outbox.add({ chat: chatId, content, custom, reply_to }, this.state.me, this.api.now());
   }
 
   #onOutgoing(message) {

@@ -1,4 +1,4 @@
-import { MAX_LISTED, automaticTitle, byActivity } from "./chat-rules.js";
+import { MAX_LISTED, automaticTitle, byActivity, quoteOf } from "./chat-rules.js";
 import { applyEvent } from "./feed-events.js";
 import { LoadJournals } from "./load-journals.js";
 import { MessageWindows } from "./message-windows.js";
@@ -257,6 +257,15 @@ export class Store {
     if (!last || (messageId !== undefined && last.id !== messageId)) return;
     const last_message = change(last);
     if (last_message !== last) this.updateChat(chatId, () => ({ last_message }));
+  }
+
+  /** Shows an edited or deleted message in the quotes of it. @param {Message} message */
+  updateQuotes(message) {
+    const quote = quoteOf(message);
+    const isSame = ({ excerpt, is_deleted }) => excerpt === quote.excerpt && is_deleted === quote.is_deleted;
+    this.updateMessages(message.chat, (copy) =>
+      copy.reply_to?.id === quote.id && !isSame(copy.reply_to) ? { ...copy, reply_to: quote } : copy,
+    );
   }
 
   dropChat(id) {

@@ -9,8 +9,8 @@ import { isMuted, mutedText } from "./muting.js";
 import { fullNameOf, Identity, identityOf, titleOf } from "./people.js";
 import { ago, t } from "./texts.js";
 
-/** @param {{chatId: number, onBack: () => void, onMembers: () => void, onSearch: () => void, onGone: () => void}} props */
-export function ChatHeader({ chatId, onBack, onMembers, onSearch, onGone }) {
+/** @param {{chatId: number, onBack: () => void, onMembers: () => void, onSearch: () => void, onDate: () => void, onGone: () => void}} props */
+export function ChatHeader({ chatId, onBack, onMembers, onSearch, onDate, onGone }) {
   const { client } = useAppContext();
   const chat = useStore((state) => state.chats.get(chatId));
   const [isRenaming, setRenaming] = useState(false);
@@ -40,7 +40,7 @@ export function ChatHeader({ chatId, onBack, onMembers, onSearch, onGone }) {
         <button type="button" id="leave-chat-btn" class="gr-icon-button" aria-label=${t("leave")} title=${t("leave")}
           onClick=${actions.leave}><${Leave} /></button>
       `}
-      <${ChatMenu} chat=${chat} actions=${actions} onRename=${() => setRenaming(true)} onMembers=${onMembers} onSearch=${onSearch} />
+      <${ChatMenu} chat=${chat} actions=${actions} onRename=${() => setRenaming(true)} onMembers=${onMembers} onSearch=${onSearch} onDate=${onDate} />
     </div>
     ${actions.isBlocked && html`<${BlockedNote} chat=${chat} actions=${actions} />`}
   `;

@@ -4,7 +4,7 @@ import { useAppContext, useAttempt } from "./app-context.js";
 import { otherOf } from "./avatar.js";
 import { useBlock } from "./blocks.js";
 import { html, useLayoutEffect, useRef, useState } from "./html.js";
-import { Bell, Block, Clock, Edit, More, Mute, People, Pin, Search, Trash, Unread } from "./icons.js";
+import { Bell, Block, Calendar, Clock, Edit, More, Mute, People, Pin, Search, Trash, Unread } from "./icons.js";
 import { mayManage } from "./members.js";
 import { Menu, MenuItem } from "./menu.js";
 import { endOfSpan, isMuted, spans } from "./muting.js";
@@ -97,12 +97,13 @@ export const ChatMenu = (props) => html`
   >${() => html`<${Items} ...${props} />`}<//>
 `;
 
-function Items({ chat, actions, onRename, onMembers, onSearch }) {
+function Items({ chat, actions, onRename, onMembers, onSearch, onDate }) {
   const { client } = useAppContext();
   const [isMuting, setMuting] = useState(false);
   if (isMuting) return html`<${Spans} onChoice=${actions.mute} />`;
   return html`
     <${MenuItem} icon=${Search} id="search-chat-btn" onSelect=${onSearch}>${t("searchHere")}<//>
+    <${MenuItem} icon=${Calendar} id="go-to-date-item" onSelect=${onDate}>${t("goToDate")}<//>
     ${chat.me?.is_pinned
       ? html`<${MenuItem} key="pin" icon=${Pin} id="pin-chat-btn" onSelect=${actions.unpin}>${t("unpin")}<//>`
       : html`<${MenuItem} key="pin" icon=${Pin} id="pin-chat-btn" onSelect=${actions.pin}>${t("pin")}<//>`}

@@ -9,11 +9,13 @@ export class ComposerState {
   /** The longest allowed text, in characters. */
   #maxLength;
   #listeners = new Set();
-  /** The edited message that was requested from the server, because it is not loaded. */
-  #requested = null;
+  /** Messages that were requested from the server, because they are not loaded. */
+  #requested = new Set();
   chatId;
   /** The message being edited, or null. */
   editing = null;
+  /** The message being replied to, or null. */
+  replyTo = null;
   text;
 
   constructor(client, drafts, maxLength, chatId) {
@@ -28,6 +30,7 @@ export class ComposerState {
     const edit = this.#drafts.getEdit(this.chatId);
     this.editing = edit?.message ?? null;
     this.text = edit?.text ?? this.#drafts.get(this.chatId);
+    this.replyTo = this.#drafts.getReply(this.chatId);
   }
 
   /** Reads the stored text again, after another tab changed it. */
@@ -60,6 +63,24 @@ export class ComposerState {
     this.#notify("edit");
   }
 
+  /** Starts a reply to a message. */
+  reply(message) {
+    if (this.editing) this.cancel();
+    this.#setReply(message);
+    this.#notify("edit");
+  }
+
+  cancelReply(what = "edit") {
+    this.#setReply(null);
+    this.#notify(what);
+  }
+
+  #setReply(message) {
+    const { id, sender, content } = message ?? {};
+    this.replyTo = message && { id, sender, content };
+    this.#drafts.setReply(this.chatId, this.replyTo);
+  }
+
   /** Ends the edit of a deleted message. Its new text is appended to the draft. */
   abandonEdit() {
     const { text } = this;
@@ -73,27 +94,38 @@ export class ComposerState {
     const { text } = this;
     if (this.editing) this.cancel();
     this.#drafts.set(this.chatId, "");
+    this.#setReply(null);
     this.text = "";
     this.#notify();
     return text;
   }
 
-  onMessage({ id, is_deleted }) {
+  onMessage(message) {
+    const { id, is_deleted } = message;
     if (is_deleted && this.editing?.id === id) this.abandonEdit();
+    if (this.replyTo?.id !== id) return;
+    if (is_deleted) this.cancelReply("replyGone");
+    else if (this.replyTo.content !== message.content) {
+      this.#setReply(message);
+      this.#notify();
+    }
   }
 
-  /** Checks that the message being edited still exists: it may have been deleted while the page was closed. */
-  async checkEdited() {
-    const id = this.editing?.id;
-    const known = id && this.#client.state.message(id);
+  /** Checks that the messages being edited and replied to still exist: they may have been deleted while the page was closed. */
+  checkMessages() {
+    for (const id of [this.editing?.id, this.replyTo?.id]) if (id) this.#check(id);
+  }
+
+  async #check(id) {
+    const known = this.#client.state.message(id);
     if (known) return this.onMessage(known);
-    if (!id || this.#requested === id || !this.#client.state.isOpen(this.chatId)) return undefined;
-    this.#requested = id;
+    if (this.#requested.has(id) || !this.#client.state.isOpen(this.chatId)) return undefined;
+    this.#requested.add(id);
     try {
       return this.onMessage(await this.#client.api.message(id));
     } catch (error) {
       if (error.status === 404) return this.onMessage({ id, is_deleted: true });
-      return (this.#requested = null);
+      return void this.#requested.delete(id);
     }
   }
 
@@ -119,8 +151,9 @@ export class ComposerState {
     if (!this.canSubmit) return;
     const text = this.text.trim();
     if (!this.editing) {
-      this.#client.send(this.chatId, text);
+      this.#client.send(this.chatId, text, { replyTo: this.replyTo ?? undefined });
       this.#drafts.set(this.chatId, "");
+      this.#setReply(null);
       this.text = "";
       return this.#notify("sent");
     }
@@ -166,7 +199,7 @@ export class ComposerStates {
     this.#stops = [
       drafts.on((chatId, isEdit) => this.#all.get(chatId)?.onOtherTab(isEdit)),
       client.on("message", ({ chatId, message }) => this.#all.get(chatId)?.onMessage(message)),
-      client.on("messages", ({ chatId }) => this.#all.get(chatId)?.checkEdited()),
+      client.on("messages", ({ chatId }) => this.#all.get(chatId)?.checkMessages()),
     ];
   }
 

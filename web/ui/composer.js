@@ -2,7 +2,8 @@
 
 import { useAppContext } from "./app-context.js";
 import { classes, focusedBeside, html, useEffect, useId, useMedia, useRef, useState } from "./html.js";
-import { Check, Close, Edit, Send, Smile } from "./icons.js";
+import { Check, Close, Edit, Reply, Send, Smile } from "./icons.js";
+import { QuoteText } from "./quote.js";
 import { t } from "./texts.js";
 
 /**
@@ -19,13 +20,14 @@ export function Composer({ composer, id, class: kind = "", label, onSent, hasFoc
   const hint = useId();
   // On touch screens Enter inserts a new line: their keyboards have no Shift+Enter.
   const isTouched = useMedia("(pointer: coarse)");
-  const { editing, text } = composer;
+  const { editing, replyTo, text } = composer;
 
   useEffect(
     () =>
       composer.on((what) => {
         draw((count) => count + 1);
         if (what === "gone") app.toast(t("editGone"));
+        if (what === "replyGone") app.toast(t("replyGone"));
         if (what === "edit") queueMicrotask(() => isElsewhere(field.current) || focusEnd(field.current));
         if (what === "sent") onSent();
       }),
@@ -50,6 +52,7 @@ export function Composer({ composer, id, class: kind = "", label, onSent, hasFoc
   const onKeyDown = (event) => {
     if (event.key === "Enter" && (isTouched ? event.ctrlKey || event.metaKey : !event.shiftKey)) submit();
     else if (event.key === "Escape" && editing) composer.cancel();
+    else if (event.key === "Escape" && replyTo) composer.cancelReply();
     else if (event.key === "ArrowUp" && text === "" && !editing && app.settings.can("editing") && composer.editLatest()) null;
     else return;
     event.preventDefault();
@@ -76,6 +79,15 @@ export function Composer({ composer, id, class: kind = "", label, onSent, hasFoc
         <div class="gr-composer-editing">
           <${Edit} /><span>${t("editing")}</span>
           <button type="button" class="gr-icon-button edit-cancel-btn" aria-label=${t("cancelEdit")} onClick=${() => composer.cancel()}><${Close} /></button>
+        </div>
+      `}
+      ${replyTo &&
+      !editing &&
+      html`
+        <div class="gr-composer-reply">
+          <${Reply} />
+          <div class="gr-quote"><${QuoteText} sender=${replyTo.sender} text=${replyTo.content} me=${app.client.state.me} /></div>
+          <button type="button" class="gr-icon-button reply-cancel-btn" aria-label=${t("cancelReply")} onClick=${() => composer.cancelReply()}><${Close} /></button>
         </div>
       `}
       <div class="gr-composer-field">

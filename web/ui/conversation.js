@@ -3,7 +3,7 @@
 import { useAppContext, useRetry, useStore } from "./app-context.js";
 import { Composer } from "./composer.js";
 import { retriedErrorText } from "./errors.js";
-import { html, useEffect, useRef, useState } from "./html.js";
+import { html, useEffect, useLatest, useRef, useState } from "./html.js";
 import { keepLoaded } from "./loaded-chats.js";
 import { readUpTo, Skeletons, MessageList } from "./message-list.js";
 import { t } from "./texts.js";
@@ -33,7 +33,7 @@ function numberOf(place) {
  * @param {{list?: object, field?: object}} props.hooks ids and classes
  * @param {boolean} [props.hasFocus] whether the composer gets the focus
  */
-export function Conversation({ chatId, header, place = NOWHERE, hooks = {}, hasFocus = false }) {
+export function Conversation({ chatId, header, place: given = NOWHERE, hooks = {}, hasFocus = false }) {
   const { client, composers } = useAppContext();
   const [problem, setProblem] = useState(/** @type {any} */ (null));
   const [attempts, setAttempts] = useState(0);
@@ -43,6 +43,10 @@ export function Conversation({ chatId, header, place = NOWHERE, hooks = {}, hasF
   const title = useStore((state) => state.chats.get(chatId)?.title);
   const [opened, setOpened] = useState(/** @type {any} */ (null));
   const composer = composers.of(chatId);
+  // A quoted message is shown until another place is given.
+  const [quoted, setQuoted] = useState({ given, place: /** @type {Place | null} */ (null) });
+  const place = (quoted.given === given && quoted.place) || given;
+  const onQuote = useLatest((messageId) => setQuoted({ given, place: { messageId } }));
 
   useEffect(() => keepLoaded(client, chatId), [client, chatId]);
   useEffect(() => {
@@ -62,7 +66,7 @@ export function Conversation({ chatId, header, place = NOWHERE, hooks = {}, hasF
     <section class="gr-conversation" aria-label=${t("chatNamed", { title })}>
       ${header}
       ${isOpen && isKnown && opened
-        ? html`<${MessageList} key=${numberOf(opened)} chatId=${chatId} place=${opened} ...${hooks.list} composer=${composer} scrollToNewest=${scrollToNewest} />`
+        ? html`<${MessageList} key=${numberOf(opened)} chatId=${chatId} place=${opened} ...${hooks.list} composer=${composer} scrollToNewest=${scrollToNewest} onQuote=${onQuote} />`
         : html`<div class="gr-thread"><div class="gr-messages"><div class="gr-rows"><${Skeletons} count=${6} /></div></div></div>`}
       <${Composer} key=${chatId} composer=${composer} ...${hooks.field} label=${t("writeMessage")}
         hasFocus=${hasFocus && isOpen && place.messageId === null} onSent=${() => scrollToNewest.current()} />

@@ -81,11 +81,24 @@ export class Drafts {
     this.set(editIn(chatId), edit ? JSON.stringify(edit) : "");
   }
 
+  /** Returns the message being replied to. */
+  getReply(chatId) {
+    try {
+      return JSON.parse(this.get(replyIn(chatId)) || "null");
+    } catch {
+      return null;
+    }
+  }
+
+  setReply(chatId, message) {
+    this.set(replyIn(chatId), message ? JSON.stringify(message) : "");
+  }
+
   #onOther({ key, oldValue, newValue, storageArea }) {
     if (storageArea !== this.#storage || !key?.startsWith(this.#owner)) return;
     const name = key.slice(this.#owner.length);
-    const [id, edit] = name.split(":");
-    const chatId = edit ? name : Number(id);
+    const [id, part] = name.split(":");
+    const chatId = part ? name : Number(id);
     if (!this.#kept.has(chatId)) return;
     this.#seen.set(chatId, newValue);
     const text = this.#kept.get(chatId);
@@ -97,7 +110,7 @@ export class Drafts {
     }
     this.#own.delete(chatId);
     this.#kept.set(chatId, newValue ?? "");
-    for (const listener of this.#listeners) listener(Number(id), edit !== undefined);
+    for (const listener of this.#listeners) listener(Number(id), part === "edit");
   }
 
   /** Saves this tab's texts that another tab has overwritten, while the event has not arrived yet. */
@@ -124,6 +137,7 @@ export class Drafts {
 }
 
 const editIn = (chatId) => `${chatId}:edit`;
+const replyIn = (chatId) => `${chatId}:reply`;
 
 /** Whether a text is the same draft in another tab: it was sent there, or one of the two begins with the other. */
 const isSameText = (text, other) => !other || other.startsWith(text) || text.startsWith(other);

@@ -11,6 +11,7 @@ export const Back = icon("M15 5l-7 7 7 7");
 export const Bell = icon("M6 17h12l-1.5-2v-4a4.5 4.5 0 0 0-9 0v4zM10.5 20h3");
 export const Block = icon("M12 3.5a8.5 8.5 0 1 0 0 17 8.5 8.5 0 0 0 0-17z", "M6 6l12 12");
 export const Bubble = icon("M5 5h14a2 2 0 0 1 2 2v8a2 2 0 0 1-2 2h-7l-4.5 3.5V17H5a2 2 0 0 1-2-2V7a2 2 0 0 1 2-2z");
+export const Calendar = icon("M5 6h14v13H5z", "M5 10h14M9 4v4M15 4v4");
 export const Check = icon("M5 12.5l4.5 4.5L19 7.5");
 export const Checks = icon("M2 12.5l4.5 4.5L16 7.5", "M11 15.5l1.5 1.5L22 7.5");
 export const Clock = icon("M12 4a8 8 0 1 0 0 16 8 8 0 0 0 0-16z", "M12 8v4.5l3 1.5");
@@ -37,6 +38,7 @@ export const People = icon(
 );
 export const Pin = icon("M9 4h6l-.7 6 3.2 3v1.5h-11V13l3.2-3zM12 14.5V20");
 export const Person = icon("M12 12a4 4 0 1 0 0-8 4 4 0 0 0 0 8zM4.5 20.5c.6-4 3.5-6 7.5-6s6.9 2 7.5 6");
+export const Reply = icon("M10 6l-6 6 6 6", "M4 12h9a7 7 0 0 1 7 7");
 export const Search = icon("M10.5 4a6.5 6.5 0 1 0 0 13 6.5 6.5 0 0 0 0-13zM15.5 15.5L20 20");
 export const Send = icon("M4.5 11.5L20 4l-5 16-3.5-6.5z", "M11.5 13.5L20 4");
 export const Smile = icon("M12 3.5a8.5 8.5 0 1 0 0 17 8.5 8.5 0 0 0 0-17z", "M8.5 14a4 4 0 0 0 7 0M9 9.5v.01M15 9.5v.01");

@@ -20,9 +20,10 @@ const TOGETHER = 5 * 60_000;
  * @param {string} [props.id]
  * @param {string} [props.class]
  * @param {import("./composer-state.js").ComposerState} props.composer
+ * @param {(messageId: number) => void} props.onQuote shows a quoted message
  * @param {{current: any}} props.scrollToNewest receives a function that scrolls to the newest messages
  */
-export function MessageList({ chatId, place, id, class: kind = "", composer, scrollToNewest }) {
+export function MessageList({ chatId, place, id, class: kind = "", composer, scrollToNewest, onQuote }) {
   const { client, announce, errorText, settings } = useAppContext();
   const { messageId, hit = null } = place;
   const [me, chat, messages] = useStore((state) => [state.me, state.chats.get(chatId), state.messages(chatId)]);
@@ -124,7 +125,7 @@ export function MessageList({ chatId, place, id, class: kind = "", composer, scr
           ${view.from === 0 && hasOlder && !problem && html`<div class="gr-older" role="listitem"><${Skeletons} count=${3} /></div>`}
           ${problem && html`<${Problem} onRetry=${retry} />`}
           ${view.from === 0 && !hasOlder && html`<${Beginning} title=${chat && fullTitleOf(chat, me)} isEmpty=${messages.length === 0} />`}
-          ${rows(view, messages, { me, chat, newFrom, messageId, showsDeleted: settings.showsDeleted, current, setCurrent, composer, onResize: view.restoreAnchor })}
+          ${rows(view, messages, { me, chat, newFrom, messageId, showsDeleted: settings.showsDeleted, current, setCurrent, composer, onQuote, onResize: view.restoreAnchor })}
         </div>
       </div>
       ${!view.isAtEnd &&

@@ -4,9 +4,11 @@ import { useAppContext, useAttempt } from "./app-context.js";
 import { Avatar } from "./avatar.js";
 import { errorText } from "./errors.js";
 import { classes, focusedBeside, html, memo, useLayoutEffect, useRef, useSubscription } from "./html.js";
-import { Check, Checks, Clock, Copy, Edit, More, Smile, Trash, Undo, Unread, Warning } from "./icons.js";
+import { Check, Checks, Clock, Copy, Edit, More, Reply, Smile, Trash, Undo, Unread, Warning } from "./icons.js";
 import { Menu, MenuItem } from "./menu.js";
 import { QuickReactions, rememberReaction } from "./quick-reactions.js";
+import { Quote } from "./quote.js";
+import { swipeHandlers } from "./swipe.js";
 import { copy, isEmoji, Text } from "./text.js";
 import { dateAndTime, listOf, t, timeOfDay } from "./texts.js";
 
@@ -29,6 +31,7 @@ export const MessageRow = memo(function MessageRow(props) {
     if (isGone !== wasGone.current) onResize(true);
     wasGone.current = isGone;
   }, [isGone]);
+  const reply = message.id === null || isGone || !chat ? null : () => composer.reply(message);
   const hasName = !isMine && isFirst && chat?.chat_type !== "dm";
   const kind = classes(
     "gr-row message-item",
@@ -42,7 +45,7 @@ export const MessageRow = memo(function MessageRow(props) {
   );
   return html`
     <div ref=${row} class=${kind} role="listitem" data-key=${id} data-message-id=${message.id ?? undefined} tabindex=${isCurrent ? 0 : -1}
-      onFocusIn=${() => onFocus(id)} onKeyDown=${onMenuKey}>
+      onFocusIn=${() => onFocus(id)} onKeyDown=${(event) => onRowKey(event, reply)} ...${reply ? swipeHandlers(reply) : {}}>
       ${!isMine && html`<span class=${classes("gr-row-face", hasName && "has-name")}>${isFirst && html`<${Avatar} user=${message.sender} small />`}</span>`}
       <div class="gr-row-main">
         <span class=${hasName ? "gr-row-name" : "gr-hidden"}>${isMine ? t("you") : message.sender.display_name}</span>
@@ -57,9 +60,10 @@ export const MessageRow = memo(function MessageRow(props) {
   `;
 });
 
-function Bubble({ message, me, chat, isMine }) {
+function Bubble({ message, me, chat, isMine, isCurrent, onQuote }) {
   return html`
     <div class=${classes("message-bubble", isMine ? "message-bubble-own" : "message-bubble-other", isEmoji(message.content) && "is-emoji")}>
+      ${message.reply_to && html`<${Quote} quote=${message.reply_to} me=${me} isCurrent=${isCurrent} onQuote=${onQuote} />`}
       <span class="message-content" dir="auto"><${Text} text=${message.content} /></span>
       <span class="message-timestamp">
         ${message.is_edited && html`<span>${t("edited")}</span>`}
@@ -145,6 +149,7 @@ function Actions({ message, me, chat, isMine, isCurrent, composer }) {
         `}
       >${() => html`
         ${settings.can("reactions") && html`<${QuickReactions} message=${message} me=${me} onMore=${() => react(actions.current)} />`}
+        ${chat && html`<${MenuItem} icon=${Reply} class="reply-btn" aria-keyshortcuts="R" onSelect=${() => composer.reply(message)}>${t("reply")}<//>`}
         <${MenuItem} icon=${Copy} onSelect=${() => copy(message.content, app.toast)}>${t("copy")}<//>
         ${!isMine && chat && html`<${MenuItem} icon=${Unread} class="unread-from-btn" onSelect=${makeUnread}>${t("makeUnread")}<//>`}
         ${isMine && settings.can("editing") && html`<${MenuItem} icon=${Edit} class="edit-btn" onSelect=${() => composer.edit(message)}>${t("edit")}<//>`}
@@ -177,10 +182,15 @@ function Reactions({ message, me, chat, isCurrent }) {
   `;
 }
 
-/** Opens the message's menu by the keys that open context menus. */
-function onMenuKey(event) {
+/** Opens the message's menu by the keys that open context menus, and replies by R. */
+function onRowKey(event, reply) {
+  const isReplyKey = reply && event.key.toLowerCase() === "r" && !(event.ctrlKey || event.metaKey || event.altKey);
+  if (isReplyKey && event.target === event.currentTarget) {
+    event.preventDefault();
+    return reply();
+  }
   const isMenuKey = event.key === "ContextMenu" || (event.key === "F10" && event.shiftKey) || event.key === "Enter";
-  if (!isMenuKey || event.target !== event.currentTarget) return;
+  if (!isMenuKey || event.target !== event.currentTarget) return undefined;
   event.preventDefault();
-  event.currentTarget.querySelector(".context-menu-btn")?.click();
+  return event.currentTarget.querySelector(".context-menu-btn")?.click();
 }

@@ -9,6 +9,7 @@ import { isEnding } from "./chat-menu.js";
 import { ChatSearch } from "./chat-search.js";
 import { Pill } from "./connection-status.js";
 import { Conversation } from "./conversation.js";
+import { DateDialog } from "./date-dialog.js";
 import { html, useEffect, useLayoutEffect, useMedia, useState } from "./html.js";
 import { Add, Bell, Bubble, Compass, Exit, Logo, Person } from "./icons.js";
 import { Members } from "./members.js";
@@ -188,12 +189,16 @@ function App({ place, onSelect }) {
               hooks=${{ list: { id: "message-list" }, field: { id: "message-input" } }}
               header=${html`
                 <${ChatHeader} chatId=${chatId} onBack=${back} onMembers=${() => setDialog("members")} onSearch=${() => setSearching(true)}
+                  onDate=${() => setDialog("date")}
                   onGone=${() => onSelect(null)} />
                 ${isSearching && html`<${ChatSearch} chatId=${chatId} onHit=${(hit) => onSelect(chatId, hit, true)} onClose=${endSearch} />`}
               `} />`
           : html`<${NothingOpen} hasChats=${hasChats} />`}
       </div>
       ${dialog === "members" && chatId && html`<${Members} chatId=${chatId} onClose=${() => setDialog(null)} />`}
+      ${dialog === "date" &&
+      chatId &&
+      html`<${DateDialog} chatId=${chatId} onClose=${() => setDialog(null)} onFound=${(message) => (setDialog(null), onSelect(chatId, { id: message.id }))} />`}
       ${dialog === "profile" && html`<${Profile} onClose=${() => setDialog(null)} />`}
       ${dialog === "rooms" && html`<${RoomBrowser} onClose=${() => setDialog(null)} onOpen=${(id) => (setDialog(null), onSelect(id))} />`}
     </main>

@@ -30,9 +30,7 @@ pub enum Action {
     /// Posts a message. `sender`: the caller's card as the message shows it.
     PostMessage {
         sender: Arc<UserCard>,
-        body: MessageBody,
-        client_id: Option<ClientId>,
-        custom: Custom,
+        new: NewMessage,
     },
     EditMessage {
         message: MessageId,
@@ -107,6 +105,23 @@ impl Action {
             Self::DeleteChat => "delete_chat",
             Self::TakeOver { .. } => "take_over",
         }
+    }
+}
+
+/// A message to be posted.
+#[derive(Debug, Clone)]
+pub struct NewMessage {
+    pub body: MessageBody,
+    pub client_id: Option<ClientId>,
+    /// The message of the same chat that is quoted.
+    pub reply_to: Option<MessageId>,
+    pub custom: Custom,
+}
+
+impl From<MessageBody> for NewMessage {
+    /// Returns a message with a text alone.
+    fn from(body: MessageBody) -> Self {
+        Self { body, client_id: None, reply_to: None, custom: Custom::default() }
     }
 }
 

@@ -20,7 +20,7 @@ pub mod time;
 mod visible;
 
 pub use cached_chat::{CachedChat, ChatForViewer, ChatJson};
-pub use command::Command;
+pub use command::{Command, NewMessage};
 pub use contacts::{Contacts, ObjectRooms};
 pub use credential::{Credential, KeyLife, Origin, VerifiedJwt};
 pub use custom::{Custom, CustomChange};
@@ -29,7 +29,7 @@ pub use guests::{GuestAccess, Guests};
 pub use ids::{ChatId, JoinCount, MessageId, Pos, Seq, SessionId, TokenId, UserId};
 pub use pictures::{PictureHost, Pictures};
 pub use records::{
-    Chat, ChatKind, ChatSnapshot, HostObject, Me, Member, Message, Reaction, Role, UserCard, Viewer,
+    Chat, ChatKind, ChatSnapshot, HostObject, Me, Member, Message, Quote, Reaction, Role, UserCard, Viewer,
 };
 pub use refusal::{FieldErrors, Refusal};
 pub use time::Timestamp;

@@ -185,6 +185,16 @@ pub const LISTED_USERS: usize = 100;
 /// Most members in a chat object. Further ones are on the pages of the member list.
 pub const LISTED_MEMBERS: i64 = 100;
 
+/// What a message shows of the message that it replies to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Quote {
+    pub id: MessageId,
+    pub sender: UserCard,
+    /// The first 200 characters of the content; empty on a tombstone.
+    pub excerpt: String,
+    pub is_deleted: bool,
+}
+
 /// The current state of a message.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Message {
@@ -206,6 +216,9 @@ pub struct Message {
     /// The host's data; empty on a tombstone.
     #[serde(default)]
     pub custom: Custom,
+    /// The message that it replies to, as that one is now; `None` on a tombstone.
+    #[serde(default)]
+    pub reply_to: Option<Box<Quote>>,
     /// The first hundred readers, the sender first; empty on a tombstone.
     pub read_by: Vec<UserId>,
     pub read_count: i64,

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use chrono::{DateTime, Datelike, SecondsFormat, Utc};
+use chrono::{DateTime, Datelike, NaiveDate, NaiveTime, SecondsFormat, Utc};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use utoipa::ToSchema;
 
@@ -29,6 +29,17 @@ impl Timestamp {
     /// Parses RFC 3339 with any offset, for the years 1 to 9999.
     pub fn parse(text: &str) -> Option<Self> {
         let moment = DateTime::parse_from_rfc3339(text).ok()?.to_utc();
+        (1..=9999).contains(&moment.year()).then(|| Self(moment.timestamp_micros()))
+    }
+
+    /// Parses a day as `YYYY-MM-DD`, for the years 1 to 9999. Returns its beginning in UTC.
+    pub fn parse_day(text: &str) -> Option<Self> {
+        let is_in_place =
+            |(at, byte): (usize, u8)| if matches!(at, 4 | 7) { byte == b'-' } else { byte.is_ascii_digit() };
+        if text.len() != 10 || !text.bytes().enumerate().all(is_in_place) {
+            return None;
+        }
+        let moment = NaiveDate::parse_from_str(text, "%Y-%m-%d").ok()?.and_time(NaiveTime::MIN).and_utc();
         (1..=9999).contains(&moment.year()).then(|| Self(moment.timestamp_micros()))
     }
 

@@ -158,7 +158,7 @@ impl<'a> Round<'a> {
             let Batched { command, decided_at } = commands[index];
             let post = Post::of(command).map(|post| Post { decided_at, ..post });
             // A second post under the same client id is compared with the first, which must be stored first.
-            let mut is_new = |post: &Post<'a>| post.client_id.is_none() || posters.insert(post.poster());
+            let mut is_new = |post: &Post<'a>| post.new.client_id.is_none() || posters.insert(post.poster());
             if closed.contains(&command.chat) {
                 round.rest.push(index);
             } else if let Some(post) = post {

@@ -7,6 +7,7 @@ use super::{
     decided::{is_decided, posted},
     messages::{Post, Poster, repeat_of},
     outcome::{Outcome, unless_failed},
+    quoting::Quotes,
 };
 use crate::{
     core::model::{
@@ -18,7 +19,7 @@ use crate::{
         AnyConn, StorageError, StoragePolicy,
         db::sql::sql,
         tables::{
-            messages::{NewMessage, Posted},
+            messages::{Posted, UnstoredMessage},
             sent_counts,
         },
     },
@@ -31,7 +32,8 @@ pub(super) fn post_all(
     chats: &mut HashMap<ChatId, Chat>,
     posts: &[Post],
 ) -> Result<Vec<Outcome>, StorageError> {
-    if let Some(outcomes) = post_decided(conn, policy, chats, posts)? {
+    let quotes = Quotes::of(conn, posts)?;
+    if let Some(outcomes) = post_decided(conn, policy, chats, posts, &quotes)? {
         return Ok(outcomes);
     }
     let is_dm = |post: &Post| chats.get(&post.chat).is_some_and(Chat::is_dm);
@@ -52,7 +54,14 @@ pub(super) fn post_all(
         } else if let Err(refusal) = authorize(chat, subject, Ability::Write) {
             outcomes.push(Some(Err(refusal.into())));
         } else {
-            new.push(post.take_place(policy, chat));
+            let quote = match quotes.find(post) {
+                Err(refusal) => {
+                    outcomes.push(Some(Err(refusal.into())));
+                    continue;
+                }
+                Ok(quote) => quote,
+            };
+            new.push(post.take_place(policy, chat, quote));
             roles.push(sender.role);
             outcomes.push(None);
         }
@@ -71,6 +80,7 @@ fn post_decided(
     policy: &StoragePolicy,
     chats: &mut HashMap<ChatId, Chat>,
     posts: &[Post],
+    quotes: &Quotes,
 ) -> Result<Option<Vec<Outcome>>, StorageError> {
     let mut changed = HashMap::new();
     let mut new = Vec::with_capacity(posts.len());
@@ -79,7 +89,9 @@ fn post_decided(
         if !is_decided(conn, post, chat)? {
             return Ok(None);
         }
-        new.push(post.take_place(policy, changed.entry(post.chat).or_insert_with(|| chat.clone())));
+        let Ok(quote) = quotes.find(post) else { return Ok(None) };
+        let chat = changed.entry(post.chat).or_insert_with(|| chat.clone());
+        new.push(post.take_place(policy, chat, quote));
     }
     let stored = store(conn, new, &changed)?;
     if stored.len() < posts.len() {
@@ -140,7 +152,7 @@ fn sender_states(
 /// given order. Stores nothing and returns none if one of them is a retry.
 fn store(
     conn: &mut AnyConn,
-    mut new: Vec<NewMessage>,
+    mut new: Vec<UnstoredMessage>,
     chats: &HashMap<ChatId, Chat>,
 ) -> Result<Vec<Message>, StorageError> {
     if new.is_empty() {
@@ -159,13 +171,17 @@ fn store(
     Ok(new.into_iter().map(|new| new.message).collect())
 }
 
-fn insert(conn: &mut AnyConn, new: &[NewMessage], chats: &[&Chat]) -> Result<Vec<MessageId>, StorageError> {
+fn insert(
+    conn: &mut AnyConn,
+    new: &[UnstoredMessage],
+    chats: &[&Chat],
+) -> Result<Vec<MessageId>, StorageError> {
     let messages = || new.iter().map(|new| &new.message);
     let stored = sql!(
         // The subquery with LIMIT is a key lookup, whatever the planner's statistics say.
         "WITH asked AS ( \
-            SELECT n.* FROM unnest(?, ?, ?, ?, ?, ?, ?, ?, ?) WITH ORDINALITY \
-            AS n (chat_id, pos, sender_id, content, created_at, seq, client_id, content_hash, custom, number) \
+            SELECT n.* FROM unnest(?, ?, ?, ?, ?, ?, ?, ?, ?, ?) WITH ORDINALITY \
+            AS n (chat_id, pos, sender_id, content, created_at, seq, client_id, content_hash, custom, reply_to, number) \
          ), new AS ( \
             SELECT nextval('message_ids_id_seq') AS id, a.* FROM asked a WHERE NOT EXISTS ( \
                 SELECT 1 FROM asked r CROSS JOIN LATERAL (SELECT 1 FROM messages m WHERE m.chat_id = r.chat_id \
@@ -174,9 +190,9 @@ fn insert(conn: &mut AnyConn, new: &[NewMessage], chats: &[&Chat]) -> Result<Vec
             INSERT INTO message_ids (id, chat_id, pos) SELECT id, chat_id, pos FROM new \
          ), stored AS ( \
             INSERT INTO messages (chat_id, pos, id, sender_id, content, created_at, updated_at, is_edited, \
-            is_deleted, created_seq, seq, client_id, content_hash, reactions, custom) \
+            is_deleted, created_seq, seq, client_id, content_hash, reactions, custom, reply_to) \
             SELECT chat_id, pos, id, sender_id, content, created_at, created_at, FALSE, \
-            FALSE, seq, seq, client_id, content_hash, '[]', custom FROM new \
+            FALSE, seq, seq, client_id, content_hash, '[]', custom, reply_to FROM new \
          ), moved AS ( \
             UPDATE chats c SET updated_at = n.updated_at, seq = n.seq, last_pos = n.pos, last_live_pos = n.pos \
             FROM unnest(?, ?, ?, ?) AS n (id, updated_at, seq, pos) \
@@ -191,6 +207,7 @@ fn insert(conn: &mut AnyConn, new: &[NewMessage], chats: &[&Chat]) -> Result<Vec
         messages().map(|message| message.client_id.as_deref()).collect::<Vec<_>>(),
         new.iter().map(|new| new.content_hash.as_deref()).collect::<Vec<_>>(),
         messages().map(|message| message.custom.stored()).collect::<Vec<_>>(),
+        messages().map(|message| message.reply_to.as_ref().map(|quote| quote.id.0)).collect::<Vec<_>>(),
         ids(chats.iter().map(|chat| chat.id.0)),
         ids(chats.iter().map(|chat| chat.updated_at.0)),
         ids(chats.iter().map(|chat| chat.seq)),

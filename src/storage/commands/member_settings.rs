@@ -11,7 +11,7 @@ use crate::{
     storage::{
         AnyConn, StorageError,
         queries::{membership, unread},
-        tables::{chats, members, messages},
+        tables::{chats, members, positions},
     },
 };
 
@@ -69,7 +69,7 @@ pub(crate) fn place(
     chat: ChatId,
     message: MessageId,
 ) -> Result<Pos, StorageError> {
-    match messages::locate(conn, message)? {
+    match positions::locate(conn, message)? {
         Some((there, pos)) if there == chat => Ok(pos),
         _ => {
             let sentence = format!("Invalid pk \"{message}\" - object does not exist.");

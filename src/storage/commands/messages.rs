@@ -6,19 +6,19 @@ use sha2::Sha256;
 use super::outcome::take_number;
 use crate::{
     core::model::{
-        Change, Chat, ChatId, Command, Custom, FieldErrors, Message, MessageId, Refusal, Seq, Timestamp,
-        UserCard, UserId,
+        Change, Chat, ChatId, Command, Custom, FieldErrors, Message, MessageId, NewMessage, Quote, Refusal,
+        Seq, Timestamp, UserCard, UserId,
         command::{Action, MessageEdit},
         event::{Answer, Done},
         permission::Ability,
-        text::{ClientId, MessageBody},
+        text::ClientId,
     },
     storage::{
         AnyConn, StorageError, StoragePolicy,
         queries::membership::{self, Membership},
         tables::{
             chats, members,
-            messages::{self, NewMessage, Posted},
+            messages::{self, Posted, UnstoredMessage},
             reactions, tombstones,
         },
     },
@@ -37,9 +37,7 @@ pub(super) struct Poster<'a> {
 pub(crate) struct Post<'a> {
     pub chat: ChatId,
     pub sender: &'a UserCard,
-    pub body: &'a MessageBody,
-    pub client_id: Option<&'a ClientId>,
-    pub custom: &'a Custom,
+    pub new: &'a NewMessage,
     /// The chat's `members_seq` at which its actor has decided that the sender may post. `None`: it is decided
     /// here.
     pub decided_at: Option<Seq>,
@@ -48,19 +46,24 @@ pub(crate) struct Post<'a> {
 impl<'a> Post<'a> {
     /// Returns the post of a command; `None` for any other kind of command.
     pub(super) fn of(command: &'a Command) -> Option<Self> {
-        let Action::PostMessage { sender, body, client_id, custom } = &command.action else { return None };
-        let client_id = client_id.as_ref();
-        Some(Self { chat: command.chat, sender, body, client_id, custom, decided_at: None })
+        let Action::PostMessage { sender, new } = &command.action else { return None };
+        Some(Self { chat: command.chat, sender, new, decided_at: None })
     }
 
     /// Returns the sender with the chat and the client id.
     pub(super) fn poster(&self) -> Poster<'a> {
-        let client_id = self.client_id.map(ClientId::as_str);
+        let client_id = self.new.client_id.as_ref().map(ClientId::as_str);
         Poster { chat: self.chat, user: self.sender.id, client_id }
     }
 
-    /// Builds the message at the chat's next position, as the chat's next change.
-    pub(super) fn take_place(&self, policy: &StoragePolicy, chat: &mut Chat) -> NewMessage {
+    /// Builds the message at the chat's next position, as the chat's next change. `quote`: of the message that
+    /// it replies to.
+    pub(super) fn take_place(
+        &self,
+        policy: &StoragePolicy,
+        chat: &mut Chat,
+        quote: Option<Quote>,
+    ) -> UnstoredMessage {
         take_number(chat);
         chat.last_pos += 1;
         chat.last_live_pos = chat.last_pos;
@@ -71,25 +74,26 @@ impl<'a> Post<'a> {
             chat: chat.id,
             pos: chat.last_pos,
             seq: chat.seq,
-            content: self.body.as_str().to_owned(),
+            content: self.new.body.as_str().to_owned(),
             created_at: chat.updated_at,
             updated_at: chat.updated_at,
             is_edited: false,
             is_deleted: false,
             sender: self.sender.clone(),
-            client_id: self.client_id.map(|id| id.as_str().to_owned()),
+            client_id: self.new.client_id.as_ref().map(|id| id.as_str().to_owned()),
             reactions: "[]".to_owned(),
-            custom: self.custom.clone(),
+            custom: self.new.custom.clone(),
+            reply_to: quote.map(Box::new),
             read_by: vec![self.sender.id],
             read_count: 1,
         };
-        NewMessage { message, content_hash: self.content_hash(policy) }
+        UnstoredMessage { message, content_hash: self.content_hash(policy) }
     }
 
-    /// Returns the keyed hash of the content. `None` without a client id: only a post with one can be
+    /// Returns the keyed hash of what makes a retry the same message. `None` without a client id: only a post with one can be
     /// retried.
     fn content_hash(&self, policy: &StoragePolicy) -> Option<Vec<u8>> {
-        self.client_id.map(|_| content_hash(policy, self.body))
+        self.new.client_id.as_ref().map(|_| content_hash(policy, self.new))
     }
 }
 
@@ -100,7 +104,7 @@ pub(super) fn repeated(
     chat: &Chat,
     post: &Post,
 ) -> Result<Option<Done>, StorageError> {
-    let Some(client_id) = post.client_id else { return Ok(None) };
+    let Some(client_id) = &post.new.client_id else { return Ok(None) };
     let earlier = messages::by_client_id(conn, chat.id, post.sender.id, client_id.as_str())?;
     earlier.map(|earlier| repeat_of(conn, policy, chat, &earlier, post)).transpose()
 }
@@ -171,6 +175,7 @@ pub(crate) fn delete(
     message.content.clear();
     message.reactions = "[]".to_owned();
     message.custom = Custom::default();
+    message.reply_to = None;
     message.updated_at = Timestamp::now().max(message.updated_at);
     messages::mark_deleted(conn, (chat.id, message.pos), message.seq, message.updated_at)?;
     let is_left = reactions::clear(conn, (chat.id, message.id))?;
@@ -219,8 +224,13 @@ pub(crate) fn visible_message(
     Ok((membership, message))
 }
 
-fn content_hash(policy: &StoragePolicy, body: &MessageBody) -> Vec<u8> {
+fn content_hash(policy: &StoragePolicy, new: &NewMessage) -> Vec<u8> {
     let mut mac = Hmac::<Sha256>::new_from_slice(&policy.content_key).expect("HMAC takes keys of any length");
-    mac.update(body.as_str().as_bytes());
+    mac.update(new.body.as_str().as_bytes());
+    if let Some(id) = new.reply_to {
+        // No text contains this byte.
+        mac.update(&[0xff]);
+        mac.update(&id.0.to_be_bytes());
+    }
     mac.finalize().into_bytes().to_vec()
 }

@@ -15,6 +15,7 @@ mod messages;
 pub mod outcome;
 mod post;
 mod post_each;
+mod quoting;
 mod reactions;
 mod read_markers;
 mod rooms;
@@ -45,9 +46,8 @@ fn run_command(conn: &mut AnyConn, policy: &StoragePolicy, command: &Command) ->
     let Command { chat, by, action } = command;
     let (chat, by) = (*chat, *by);
     match action {
-        Action::PostMessage { sender, body, client_id, custom } => {
-            let client_id = client_id.as_ref();
-            post::post(conn, policy, Post { chat, sender, body, client_id, custom, decided_at: None })
+        Action::PostMessage { sender, new } => {
+            post::post(conn, policy, Post { chat, sender, new, decided_at: None })
         }
         Action::EditMessage { message, edit } => messages::edit(conn, policy, chat, by, *message, edit),
         Action::DeleteMessage { message } => messages::delete(conn, policy, chat, by, *message),

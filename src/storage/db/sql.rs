@@ -115,6 +115,7 @@ pub(crate) enum Value<'a> {
 /// A PostgreSQL array of values.
 pub(crate) enum Array<'a> {
     Ints(Vec<i64>),
+    MaybeInts(Vec<Option<i64>>),
     Texts(Vec<Option<&'a str>>),
     Bytes(Vec<Option<&'a [u8]>>),
 }
@@ -147,6 +148,7 @@ value_from! {
     Option<MessageId> => |value| Self::MaybeInt(value.map(|id| id.0)),
     Timestamp => |value| Self::Int(value.0),
     Vec<i64> => |values| Self::Array(Array::Ints(values)),
+    Vec<Option<i64>> => |values| Self::Array(Array::MaybeInts(values)),
     Vec<Option<&'a str>> => |values| Self::Array(Array::Texts(values)),
     Vec<Option<&'a [u8]>> => |values| Self::Array(Array::Bytes(values)),
 }
@@ -287,6 +289,7 @@ impl<Id: Site> QueryFragment<Pg> for Statement<'_, Id> {
         };
         self.walk(self.text.postgres_pieces(self.columns), out, list, |out, array| match array {
             Array::Ints(values) => out.push_bind_param::<sql_types::Array<BigInt>, _>(values),
+            Array::MaybeInts(values) => out.push_bind_param::<sql_types::Array<Nullable<BigInt>>, _>(values),
             Array::Texts(values) => {
                 out.push_bind_param::<sql_types::Array<Nullable<sql_types::Text>>, _>(values)
             }

@@ -23,7 +23,7 @@ use crate::{
             segment::{self, SPAN, slot_of},
         },
     },
-    storage::{AnyConn, StorageError, tables::messages},
+    storage::{AnyConn, StorageError, tables::positions},
 };
 
 /// The chats to search.
@@ -184,8 +184,8 @@ impl Search<'_> {
     fn texts(&mut self, ids: Range<i64>) -> Result<Vec<Text>, StorageError> {
         match self.scope {
             Scope::Chat(chat) => {
-                let first = messages::count_before(self.conn, chat, ids.start)? + 1;
-                let last = messages::count_before(self.conn, chat, ids.end)?;
+                let first = positions::count_before(self.conn, chat, ids.start)? + 1;
+                let last = positions::count_before(self.conn, chat, ids.end)?;
                 texts::newest_of_chat(self.conn, chat.id, first..=last, BATCH as i64)
             }
             Scope::Mine { user, .. } => texts::newest_of_user(self.conn, *user, ids, BATCH as i64),

@@ -16,7 +16,7 @@ use crate::{
     storage::{
         AnyConn, StorageError, StoragePolicy,
         db::{row::row, sql::sql},
-        tables::{chats, members, merged_guests, messages, users},
+        tables::{chats, members, merged_guests, messages, positions, users},
     },
 };
 
@@ -171,7 +171,7 @@ fn events(
     since: Seq,
     listeners: &[UserId],
 ) -> Result<Option<Vec<Event>>, StorageError> {
-    let known = messages::posted_up_to(conn, chat, since)?;
+    let known = positions::posted_up_to(conn, chat, since)?;
     if chat.last_pos - known > MAX_EVENTS as i64 {
         return Ok(None);
     }

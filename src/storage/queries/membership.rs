@@ -11,11 +11,7 @@ use crate::{
         AnyConn, StorageError,
         db::{row::row, sql::sql},
         policy::StoragePolicy,
-        tables::{
-            members,
-            messages::{at, locate},
-            rows::ChatRow,
-        },
+        tables::{members, messages::at, positions, rows::ChatRow},
     },
 };
 
@@ -186,7 +182,7 @@ pub fn visible(
     user: UserId,
     id: MessageId,
 ) -> Result<Message, StorageError> {
-    let (chat, pos) = locate(conn, id)?.ok_or(Refusal::NotFound)?;
+    let (chat, pos) = positions::locate(conn, id)?.ok_or(Refusal::NotFound)?;
     let chat = authorized(conn, chat, user, Ability::Read)?.chat;
     let message = at(conn, chat.id, pos)?.filter(|message| !message.is_deleted);
     let mut message = message.ok_or(Refusal::NotFound)?;

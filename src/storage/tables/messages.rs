@@ -3,7 +3,12 @@
 
 use std::ops::RangeInclusive;
 
-use super::{rows::CardRow, users};
+use super::{
+    positions,
+    quotes::{self, Unquoted},
+    rows::CardRow,
+    users,
+};
 use crate::{
     core::model::{Chat, ChatId, Custom, Member, Message, MessageId, Pos, Seq, Timestamp, UserCard, UserId},
     storage::{
@@ -26,6 +31,7 @@ row! {
         client_id: Option<String>,
         reactions: String,
         custom: Option<String>,
+        reply_to: Option<MessageId>,
     }
 }
 
@@ -54,14 +60,17 @@ row! {
 }
 
 impl MessageRow {
-    fn posted_in(self, chat: ChatId) -> Message {
+    fn posted_in(self, chat: ChatId) -> Unquoted {
         self.message.sent_by(chat, self.sender.into())
     }
 }
 
 impl ContentRow {
-    fn sent_by(self, chat: ChatId, sender: UserCard) -> Message {
-        Message {
+    fn sent_by(self, chat: ChatId, sender: UserCard) -> Unquoted {
+        // A node of an earlier version leaves these on tombstones.
+        let custom = Custom::from_stored(self.custom.filter(|_| !self.is_deleted));
+        let reply_to = self.reply_to.filter(|_| !self.is_deleted);
+        let message = Message {
             id: self.id,
             chat,
             pos: self.pos,
@@ -74,16 +83,17 @@ impl ContentRow {
             sender,
             client_id: self.client_id,
             reactions: self.reactions,
-            // A node of an earlier version leaves it on tombstones.
-            custom: Custom::from_stored(self.custom.filter(|_| !self.is_deleted)),
+            custom,
+            reply_to: None,
             read_by: Vec::new(),
             read_count: 0,
-        }
+        };
+        (message, reply_to)
     }
 }
 
-/// A message to be posted, which has no id yet.
-pub struct NewMessage {
+/// A message to be stored, which has no id yet.
+pub struct UnstoredMessage {
     pub message: Message,
     /// Keyed hash of the content; `None` without a client id.
     pub content_hash: Option<Vec<u8>>,
@@ -91,12 +101,12 @@ pub struct NewMessage {
 
 /// Inserts a message with its id, unless its sender has posted another one in the chat under the same client
 /// id. Returns whether it was inserted.
-pub fn insert(conn: &mut AnyConn, new: &NewMessage) -> Result<bool, StorageError> {
+pub fn insert(conn: &mut AnyConn, new: &UnstoredMessage) -> Result<bool, StorageError> {
     let message = &new.message;
     let inserted = sql!(
         "INSERT INTO messages (chat_id, pos, id, sender_id, content, created_at, updated_at, is_edited, \
-         is_deleted, created_seq, seq, client_id, content_hash, reactions, custom) \
-         VALUES (?, ?, ?, ?, ?, ?, ?, FALSE, FALSE, ?, ?, ?, ?, '[]', ?) ON CONFLICT DO NOTHING",
+         is_deleted, created_seq, seq, client_id, content_hash, reactions, custom, reply_to) \
+         VALUES (?, ?, ?, ?, ?, ?, ?, FALSE, FALSE, ?, ?, ?, ?, '[]', ?, ?) ON CONFLICT DO NOTHING",
         message.chat,
         message.pos,
         message.id,
@@ -108,7 +118,8 @@ pub fn insert(conn: &mut AnyConn, new: &NewMessage) -> Result<bool, StorageError
         message.seq,
         message.client_id.as_deref(),
         new.content_hash.as_deref(),
-        message.custom.stored()
+        message.custom.stored(),
+        message.reply_to.as_ref().map(|quote| quote.id)
     )
     .run(conn)?;
     if inserted == 0 {
@@ -150,7 +161,7 @@ pub fn mark_deleted(
 ) -> Result<(), StorageError> {
     sql!(
         "UPDATE messages SET content = '', content_hash = NULL, reactions = '[]', custom = NULL, \
-         is_deleted = TRUE, updated_at = ?, seq = ? WHERE chat_id = ? AND pos = ?",
+         reply_to = NULL, is_deleted = TRUE, updated_at = ?, seq = ? WHERE chat_id = ? AND pos = ?",
         at,
         seq,
         place.0,
@@ -178,12 +189,6 @@ pub fn set_reactions(
     Ok(())
 }
 
-/// Finds the chat and position of a message, tombstones included.
-pub fn locate(conn: &mut AnyConn, id: MessageId) -> Result<Option<(ChatId, Pos)>, StorageError> {
-    let row = sql!("SELECT chat_id, pos FROM message_ids WHERE id = ?", id);
-    Ok(row.first(conn)?)
-}
-
 /// Loads the message at a position, without its readers.
 pub fn at(conn: &mut AnyConn, chat: ChatId, pos: Pos) -> Result<Option<Message>, StorageError> {
     Ok(range(conn, chat, pos..=pos)?.pop())
@@ -191,7 +196,7 @@ pub fn at(conn: &mut AnyConn, chat: ChatId, pos: Pos) -> Result<Option<Message>,
 
 /// Loads the message with an id, if it is in this chat, without its readers.
 pub fn in_chat(conn: &mut AnyConn, chat: ChatId, id: MessageId) -> Result<Option<Message>, StorageError> {
-    match locate(conn, id)? {
+    match positions::locate(conn, id)? {
         Some((place, pos)) if place == chat => at(conn, chat, pos),
         _ => Ok(None),
     }
@@ -211,7 +216,7 @@ pub fn range(
         *places.end()
     )
     .rows::<MessageRow>(conn)?;
-    Ok(rows.into_iter().map(|row| row.posted_in(chat)).collect())
+    quotes::add(conn, rows.into_iter().map(|row| row.posted_in(chat)).collect())
 }
 
 /// Loads the messages in a range of positions, newest first, with their readers. `members`: all members of
@@ -239,11 +244,11 @@ pub fn among(
     for SentRow { sender_id: sender, message } in rows {
         let card = member(sender).or_else(|| former.iter().find(|user| user.id == sender));
         let Some(card) = card else { continue };
-        let mut message = message.sent_by(chat, card.clone());
+        let (mut message, reply_to) = message.sent_by(chat, card.clone());
         message.note_readers(members);
-        messages.push(message);
+        messages.push((message, reply_to));
     }
-    Ok(messages)
+    quotes::add(conn, messages)
 }
 
 /// Loads the messages with these ids, newest first, without their readers.
@@ -254,7 +259,7 @@ pub fn with_ids(conn: &mut AnyConn, ids: &[i64]) -> Result<Vec<Message>, Storage
         ids
     );
     let rows = rows.rows::<FoundRow>(conn)?;
-    Ok(rows.into_iter().map(|row| row.found.posted_in(row.chat_id)).collect())
+    quotes::add(conn, rows.into_iter().map(|row| row.found.posted_in(row.chat_id)).collect())
 }
 
 /// Loads the newest message of a chat that is not deleted, without its readers.
@@ -264,52 +269,7 @@ pub fn last_live(conn: &mut AnyConn, chat: &Chat) -> Result<Option<Message>, Sto
 
 /// Returns the id of the newest message of a chat, tombstones included.
 pub fn last_id(conn: &mut AnyConn, chat: &Chat) -> Result<Option<MessageId>, StorageError> {
-    id_at(conn, chat.id, chat.last_pos)
-}
-
-/// Returns the id of the message at a position.
-pub fn id_at(conn: &mut AnyConn, chat: ChatId, pos: Pos) -> Result<Option<MessageId>, StorageError> {
-    let row = sql!("SELECT id FROM messages WHERE chat_id = ? AND pos = ?", chat, pos);
-    Ok(row.first::<MessageId>(conn)?)
-}
-
-/// Counts the messages of a chat with an id below `id`. The id need not belong to a message of the chat.
-pub fn count_before(conn: &mut AnyConn, chat: &Chat, id: i64) -> Result<Pos, StorageError> {
-    if let Some((place, pos)) = locate(conn, MessageId(id))?
-        && place == chat.id
-    {
-        return Ok(pos - 1);
-    }
-    // Ids rise with positions, so a binary search finds the position of an id from outside the chat.
-    let (mut low, mut high) = (0, chat.last_pos);
-    while low < high {
-        let middle = low + (high - low + 1) / 2;
-        match id_at(conn, chat.id, middle)? {
-            Some(found) if found.0 < id => low = middle,
-            _ => high = middle - 1,
-        }
-    }
-    Ok(low)
-}
-
-/// Counts the messages that were posted up to change `seq`. Binary search: the sequence numbers of posting
-/// rise with positions.
-pub fn posted_up_to(conn: &mut AnyConn, chat: &Chat, seq: Seq) -> Result<Pos, StorageError> {
-    // Each posting took a number of its own. So at most as many messages are newer as there were changes. A
-    // client that is little behind makes this read few rows, all at the end of the chat.
-    let newer = chat.seq.saturating_sub(seq);
-    let first = chat.last_pos.saturating_sub(newer).clamp(0, chat.last_pos);
-    // A message's sequence number is above its position, since the chat's creation took number 1.
-    let (mut low, mut high) = (first, chat.last_pos.min(seq));
-    while low < high {
-        let middle = low + (high - low + 1) / 2;
-        let row = sql!("SELECT created_seq FROM messages WHERE chat_id = ? AND pos = ?", chat.id, middle);
-        match row.first::<Seq>(conn)? {
-            Some(created) if created <= seq => low = middle,
-            _ => high = middle - 1,
-        }
-    }
-    Ok(low)
+    positions::id_at(conn, chat.id, chat.last_pos)
 }
 
 /// Loads messages at positions up to `last` that changed after `since`, in the order of their changes,
@@ -330,7 +290,7 @@ pub fn changed(
         limit
     )
     .rows::<MessageRow>(conn)?;
-    Ok(rows.into_iter().map(|row| row.posted_in(chat)).collect())
+    quotes::add(conn, rows.into_iter().map(|row| row.posted_in(chat)).collect())
 }
 
 /// Returns the messages posted after change `since` that have changed after their posting. Each has the
@@ -340,7 +300,7 @@ pub fn posted_and_changed(
     chat: &Chat,
     since: Seq,
 ) -> Result<Vec<(MessageId, Seq)>, StorageError> {
-    let known = posted_up_to(conn, chat, since)?;
+    let known = positions::posted_up_to(conn, chat, since)?;
     let rows = sql!(
         // The sum keeps PostgreSQL from using the index of all messages that ever changed.
         "SELECT id, created_seq FROM messages WHERE chat_id = ? AND pos > ? AND seq + 0 > created_seq",

@@ -25,8 +25,8 @@ use greenroom::{
         },
         tables::{
             blocks, chats, custom_values::CustomFilter, dm_partners, event_cursors, external_users,
-            foreign_hashes, join_counts, members, messages, revocations, sessions, settings, tokens,
-            user_custom, users,
+            foreign_hashes, join_counts, members, messages, positions, quotes, revocations, sessions,
+            settings, tokens, user_custom, users,
         },
     },
 };
@@ -236,9 +236,16 @@ fn of_messages() -> Vec<Action> {
         }),
         reads("the position of a message", |conn, world| {
             let chat = membership::authorized(conn, HISTORY, SILENT, Ability::TakePart)?.chat;
-            messages::count_before(conn, &chat, world.message(HISTORY, 3).0)?;
+            positions::count_before(conn, &chat, world.message(HISTORY, 3).0)?;
             // A message of another chat.
-            messages::count_before(conn, &chat, world.message(CHANGED, 3).0).map(drop)
+            positions::count_before(conn, &chat, world.message(CHANGED, 3).0).map(drop)
+        }),
+        reads("the position of a moment", |conn, _| {
+            let chat = membership::authorized(conn, HISTORY, SILENT, Ability::TakePart)?.chat;
+            positions::posted_before(conn, &chat, Timestamp::now()).map(drop)
+        }),
+        reads("what messages of a page quote", |conn, world| {
+            quotes::load(conn, (1..=5).map(|number| world.message(HISTORY, number))).map(drop)
         }),
         reads("one message", |conn, world| {
             membership::visible(conn, &policy(), SILENT, world.message(HISTORY, 7)).map(drop)

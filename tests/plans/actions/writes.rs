@@ -6,8 +6,8 @@ use diesel::connection::SimpleConnection;
 use greenroom::{
     core::{
         model::{
-            ChatId, ChatKind, Command, Contacts, Custom, CustomChange, GuestAccess, HostObject, Role,
-            Timestamp, UserCard, UserId,
+            ChatId, ChatKind, Command, Contacts, Custom, CustomChange, GuestAccess, HostObject, NewMessage,
+            Role, Timestamp, UserCard, UserId,
             command::{Action as Asked, MeChange, MessageEdit, NewChat, NewRoom, ReactIntent, UnreadMark},
             credential::{Credential, Origin},
             emoji::Emoji,
@@ -66,9 +66,10 @@ fn post_by(user: UserId, client_id: Option<&str>) -> Asked {
     };
     Asked::PostMessage {
         sender: Arc::new(sender),
-        body: MessageBody::parse("hello").unwrap(),
-        client_id: client_id.map(|id| ClientId::parse(id).unwrap()),
-        custom: Custom::default(),
+        new: NewMessage {
+            client_id: client_id.map(|id| ClientId::parse(id).unwrap()),
+            ..MessageBody::parse("hello").unwrap().into()
+        },
     }
 }
 
