@@ -9,7 +9,7 @@ use actix_web::{
 use crate::{
     api::{
         activity, avatars, blocks, chats, credentials, events, guests, health, members, messages, pictures,
-        profile, reactions, revocations, rooms, search, settings, sign_in, sync, tokens, users,
+        pins, profile, reactions, revocations, rooms, search, settings, sign_in, sync, tokens, users,
     },
     error::ApiError,
     middleware::authenticate,
@@ -82,6 +82,8 @@ fn api(api: &mut ServiceConfig) {
         )
         .service(at("/chats/{chat}/mark-as-read").post(activity::mark_as_read).done())
         .service(at("/chats/{chat}/me").patch(activity::change_me).done())
+        .service(at("/chats/{chat}/pins").get(pins::list).done())
+        .service(at("/chats/{chat}/pins/{message}").put(pins::pin).delete(pins::unpin).done())
         .service(at("/chats/{chat}/typing").post(activity::typing).limit(LimitClass::Typing).done())
         .service(at("/chats/{chat}/join").post(members::join).done())
         .service(at("/chats/{chat}/leave").post(members::leave).done())

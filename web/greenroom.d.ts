@@ -392,6 +392,10 @@ export class Api {
   /** Merges data into a message's: null removes a name, and instead of the object all names. */
   setMessageCustom(id: number, custom: Custom | null): Promise<Message>;
   deleteMessage(id: number): Promise<null>;
+  /** The pinned messages, the one pinned last first. */
+  pins(chatId: number): Promise<{ results: Message[] }>;
+  pin(chatId: number, messageId: number): Promise<Message>;
+  unpin(chatId: number, messageId: number): Promise<null>;
   search(q: string, query?: ListQuery & { chat?: number; before?: number; after?: number; match?: Match }): Promise<FoundPage>;
 
   toggleReaction(id: number, emoji: string): Promise<Reacted>;
@@ -504,6 +508,8 @@ export interface State {
    * the outgoing ones; or, if `hasNewer`, earlier. The same array until something changes.
    */
   messages(chatId: number): Messages;
+  /** The pinned messages, the one pinned last first. Null until `loadPins`. */
+  pins(chatId: number): readonly Message[] | null;
   /** Returns a message if it is loaded. */
   message(messageId: number): Message | undefined;
   isOpen(chatId: number): boolean;
@@ -590,6 +596,10 @@ export class Greenroom {
   loadOlder(chatId: number): Promise<boolean>;
   /** After `openAt`: loads a page of newer messages. Returns whether there are more. */
   loadNewer(chatId: number): Promise<boolean>;
+  /** Loads the pinned messages of a chat. From then on, `state.pins(chatId)` has them. */
+  loadPins(chatId: number): Promise<readonly Message[] | null>;
+  pin(chatId: number, messageId: number): Promise<Message>;
+  unpin(chatId: number, messageId: number): Promise<null>;
   /** Loads more chats. Returns whether there are still more. */
   loadMoreChats(): Promise<boolean>;
   /** Loads all chats with unread messages, however far down the list they are. */

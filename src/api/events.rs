@@ -138,8 +138,12 @@ impl EventStream {
 
     fn written(&mut self, update: &Update) -> Bytes {
         let mut text = String::new();
-        for (seq, frame) in &update.frames {
-            self.cursor.pass(update.chat, if update.is_gone() { None } else { *seq });
+        for (number, (seq, frame)) in update.frames.iter().enumerate() {
+            // A client that reconnects gets both events of a change again, unless it has the second one.
+            let is_last = update.frames.get(number + 1).is_none_or(|(next, _)| next != seq);
+            if is_last {
+                self.cursor.pass(update.chat, if update.is_gone() { None } else { *seq });
+            }
             write_event(&mut text, Some(&self.cursor), frame);
         }
         text.into()

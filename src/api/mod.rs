@@ -16,6 +16,7 @@ pub mod messages;
 pub(crate) mod page;
 mod path;
 pub mod pictures;
+pub mod pins;
 pub mod profile;
 pub(crate) mod query;
 pub mod reactions;

@@ -154,9 +154,12 @@ impl CatchUp {
                 Update::resync(chat, head, unread)
             }
             Since::Changes { head, unread, events } => {
-                let rendered = |event: &Event| Some((Some(event.seq), rendered(&self.feed, user, event)?));
-                let frames = events.iter().filter_map(rendered).collect();
-                Update { chat, frames, reach: Some((head, unread)) }
+                let mut numbered = Vec::with_capacity(events.len());
+                for event in &events {
+                    let both = [rendered(&self.feed, user, event), frames::second(event)];
+                    numbered.extend(both.into_iter().flatten().map(|frame| (Some(event.seq), frame)));
+                }
+                Update { chat, frames: numbered, reach: Some((head, unread)) }
             }
         })
     }

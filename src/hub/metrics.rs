@@ -22,7 +22,7 @@ pub struct ChatMeter {
 }
 
 /// Event types, in the order of [`index_of`].
-const TYPES: [&str; 11] = [
+const TYPES: [&str; 12] = [
     "chat_created",
     "chat_updated",
     "chat_deleted",
@@ -34,6 +34,7 @@ const TYPES: [&str; 11] = [
     "members_changed",
     "me_updated",
     "user_merged",
+    "pins_changed",
 ];
 
 const REASONS: [(CloseReason, &str); 4] = [
@@ -118,5 +119,6 @@ fn index_of(change: &Change) -> usize {
         Change::MembersChanged(_) => 8,
         Change::MeChanged(_) => 9,
         Change::UserMerged { .. } => 10,
+        Change::PinsChanged { .. } => 11,
     }
 }

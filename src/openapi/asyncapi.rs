@@ -193,6 +193,7 @@ fn example(kind: &str) -> Value {
             json!({ "message_id": 5, "message": examples::tombstone(), "last_message": null })
         }
         "reaction_updated" => json!({ "message_id": 5, "reactions": message()["reactions"] }),
+        "pins_changed" => json!({ "added": [message()], "removed": [], "count": 1 }),
         "typing" => return json!({ "type": kind, "chat_id": 2, "user_id": 2, "is_typing": true }),
         "me_updated" => json!({ "me": examples::me(), "unread_count": 1 }),
         "read" => json!({ "user_id": 2, "last_read_message_id": 5 }),

@@ -8,7 +8,7 @@ use super::{
     operation::{id, text},
 };
 use crate::{
-    api::{reactions::ReactedView, search::FoundView},
+    api::{pins::PinsView, reactions::ReactedView, search::FoundView},
     input::{EditFields, PostFields, ReactFields},
     view::MessageView,
 };
@@ -101,7 +101,33 @@ pub(crate) fn describe(reference: &mut Reference) {
                 .description("Replaces it with a tombstone. For its sender, while a member.")
                 .answers_nothing(204, "Deleted.")
         });
+    pins(reference);
     reactions(reference);
+}
+
+fn pins(reference: &mut Reference) {
+    reference.api(TAG, "chats/{chat}/pins/").get("listPinnedMessages", "Pinned messages", |operation| {
+        operation.description("The one pinned last first, at most 50. For members.").answers::<PinsView>(
+            200,
+            "The messages.",
+            json!({ "results": [examples::message()] }),
+        )
+    });
+    reference
+        .api(TAG, "chats/{chat}/pins/{message}/")
+        .put("pinMessage", "Pin a message", |operation| {
+            operation
+                .description(
+                    "Idempotent. For admins; in a dm, and in a group of up to 25 members, for every member.",
+                )
+                .answers::<MessageView>(200, "The message is pinned.", examples::message())
+                .errors(&[400])
+        })
+        .delete("unpinMessage", "Unpin a message", |operation| {
+            operation
+                .description("Idempotent. For those who may pin.")
+                .answers_nothing(204, "The message is not pinned.")
+        });
 }
 
 fn reactions(reference: &mut Reference) {

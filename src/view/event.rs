@@ -29,6 +29,18 @@ pub enum Frame<'a> {
         #[schema(required)]
         last_message: Option<MessageView<'a>>,
     },
+    /// Messages were pinned or unpinned. If a deletion unpinned one, this follows its `message_deleted`, with the
+    /// same `seq`.
+    PinsChanged {
+        chat_id: ChatId,
+        seq: Seq,
+        /// The messages pinned, the latest first.
+        added: Vec<MessageView<'a>>,
+        /// Ids of the messages that are not pinned any more.
+        removed: &'a [MessageId],
+        /// The number of pinned messages.
+        count: i64,
+    },
     /// All reactions of a message, as they are now.
     ReactionUpdated { chat_id: ChatId, seq: Seq, message_id: MessageId, reactions: &'a [Reaction] },
     /// A member started or stopped typing. Ephemeral: it has no number.
@@ -144,7 +156,7 @@ pub mod frames {
         let frame = match &event.change {
             Change::MessagePosted { .. } => return Some(around("new_message", event, message?)),
             Change::MessageEdited { .. } => return Some(around("message_updated", event, message?)),
-            Change::MessageDeleted { tombstone, last_message } => Frame::MessageDeleted {
+            Change::MessageDeleted { tombstone, last_message, .. } => Frame::MessageDeleted {
                 chat_id,
                 seq,
                 message_id: tombstone.id,
@@ -153,6 +165,10 @@ pub mod frames {
             },
             Change::ReactionsChanged { message, reactions } => {
                 Frame::ReactionUpdated { chat_id, seq, message_id: *message, reactions }
+            }
+            Change::PinsChanged { added, removed, count } => {
+                let added = added.iter().map(|message| MessageView::new(message, links)).collect();
+                return Some(render(&Frame::PinsChanged { chat_id, seq, added, removed, count: *count }));
             }
             Change::MarkerMoved(moved) => return Some(read(chat_id, Some(seq), moved)),
             Change::MembersChanged(MembersChanged { added, removed, changed, member_count, .. }) => {
@@ -177,6 +193,15 @@ pub mod frames {
             Change::ChatCreated { .. } | Change::MeChanged(_) => return None,
         };
         Some(render(&frame))
+    }
+
+    /// Renders the second event of a change, with the same sequence number; `None` for most changes.
+    pub fn second(event: &Event) -> Option<ByteString> {
+        let Change::MessageDeleted { tombstone, unpinned: Some(count), .. } = &event.change else {
+            return None;
+        };
+        let (chat_id, seq, removed) = (event.chat, event.seq, &[tombstone.id]);
+        Some(render(&Frame::PinsChanged { chat_id, seq, added: Vec::new(), removed, count: *count }))
     }
 
     /// Renders the event for observers of a public room: title and membership, never messages. With

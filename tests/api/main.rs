@@ -41,6 +41,7 @@ mod pages;
 mod passwords;
 mod permissions;
 mod pictures;
+mod pins;
 mod presence;
 mod profile;
 mod proxies;

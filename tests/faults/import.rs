@@ -169,6 +169,10 @@ impl World {
                 person.post(&path, json!({"emoji": emoji})).await.expect(200);
             }
         }
+        for message in messages.iter().filter(|message| by(ann, message)).take(2) {
+            let path = format!("chats/{team}/pins/{}/", message["id"]);
+            ann.call("PUT", &path, None).await.expect(200);
+        }
         bob.marks_as_read_to(team, &messages[40]).await;
         eve.marks_as_read(team).await;
         ann.marks_as_read(dm).await;

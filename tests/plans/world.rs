@@ -226,6 +226,12 @@ impl World {
                 people,
             ));
         }
+        // Most of them are not pinned any more.
+        all.push(
+            "INSERT INTO pins (chat_id, message_id, seq, is_pinned) SELECT chat_id, id, seq, pos <= 40 \
+             FROM messages WHERE chat_id = 1"
+                .to_owned(),
+        );
         all.push(counted(
             "INSERT INTO reactions (chat_id, message_id, emoji, user_id, seq) SELECT 5, 5000001, '👍', 1000 + i, i + 6 FROM n",
             people,

@@ -147,6 +147,10 @@ export class Api {
   deleteMessage = (id) => this.#delete(at`messages/${id}/`);
   search = (q, query) => this.#get("search/", { q, ...query });
 
+  pins = (chatId) => this.#get(at`chats/${chatId}/pins/`);
+  pin = (chatId, id) => this.request("PUT", at`chats/${chatId}/pins/${id}/`);
+  unpin = (chatId, id) => this.#delete(at`chats/${chatId}/pins/${id}/`);
+
   toggleReaction = (id, emoji) => this.#post(at`messages/${id}/reactions/`, { emoji });
   addReaction = (id, emoji) => this.request("PUT", at`messages/${id}/reactions/${emoji}/`);
   removeReaction = (id, emoji) => this.#delete(at`messages/${id}/reactions/${emoji}/`);

@@ -87,6 +87,20 @@ export class ChatLoader {
     return this.#store.hasNewer(chatId);
   }
 
+  /** Loads the pinned messages of a chat, unless they are known. */
+  async loadPins(chatId) {
+    if (this.#store.pins(chatId) === null) await this.#loads.run(`pins ${chatId}`, () => this.#reloadPins(chatId));
+    return this.#store.pins(chatId);
+  }
+
+  #reloadPins(chatId) {
+    return this.#store.loading(
+      chatId,
+      () => this.#api.pins(chatId),
+      ({ results }) => this.#store.takePins(chatId, results),
+    );
+  }
+
   // Chats
 
   async loadMoreChats() {
@@ -153,6 +167,7 @@ export class ChatLoader {
       this.#store.stale.delete(chatId);
       try {
         await this.#reload(chatId, this.#store.isOpen(chatId));
+        if (this.#store.pins(chatId) !== null) await this.#reloadPins(chatId);
       } catch (error) {
         if (!error.isFinal && this.#store.heads.has(chatId)) failed.push(chatId);
         wait = Math.max(wait, error.retryAfter ?? 0);

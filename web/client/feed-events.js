@@ -12,6 +12,7 @@ const HANDLERS = new Map([
   ["new_message", onNewMessage],
   ["message_updated", onMessageUpdated],
   ["message_deleted", onMessageDeleted],
+  ["pins_changed", onPinsChanged],
   ["reaction_updated", onReactionUpdated],
   ["read", onRead],
   ["me_updated", onMeUpdated],
@@ -63,6 +64,12 @@ function onMessageDeleted(store, { chat_id: id, seq, message, last_message }) {
   if (store.updateChat(id, change, seq)) store.countUnread(message, -1);
   // Only a loaded chat shows whether the message was unread.
   else if (!store.chats.has(id) && store.unreadIn(id) > 0) store.markStale(id);
+}
+
+/** @param {Store} store @param {any} event */
+function onPinsChanged(store, { chat_id: id, seq, added, removed }) {
+  store.changePins(id, added, removed);
+  store.updateChat(id, () => ({}), seq);
 }
 
 /** @param {Store} store @param {any} event */

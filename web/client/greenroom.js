@@ -118,6 +118,19 @@ export class Greenroom {
     return this.#loader.loadNewer(chatId);
   }
 
+  loadPins(chatId) {
+    return this.#loader.loadPins(chatId);
+  }
+
+  /** The events of these bring the change to the state. */
+  pin(chatId, messageId) {
+    return this.api.pin(chatId, messageId);
+  }
+
+  unpin(chatId, messageId) {
+    return this.api.unpin(chatId, messageId);
+  }
+
   loadMoreChats() {
     return this.#loader.loadMoreChats();
   }

@@ -34,6 +34,8 @@ export class Store {
   isCatchingUp = false;
 
   #unread = new Map();
+  /** @type {Map<number, readonly Message[]>} The pinned messages of chats, where they were loaded. */
+  #pins = new Map();
   #windows;
   #journals = new LoadJournals();
   /** Cached results of `messages`, by chat. */
@@ -83,6 +85,10 @@ export class Store {
 
   message(messageId) {
     return this.#windows.find(messageId);
+  }
+
+  pins(chatId) {
+    return this.#pins.get(chatId) ?? null;
   }
 
   newestId(chatId) {
@@ -197,6 +203,20 @@ export class Store {
     this.putMessage(message);
   }
 
+  /** Stores the pinned messages of a chat, the one pinned last first. */
+  takePins(chatId, messages) {
+    if (!this.has(chatId)) return;
+    this.#pins.set(chatId, Object.freeze(messages));
+    this.#emitter.schedule("pins", () => ({ chatId }), `pins ${chatId}`);
+  }
+
+  /** Adds and removes pinned messages of a chat, if they were loaded. */
+  changePins(chatId, added, removed) {
+    const gone = new Set([...added.map(({ id }) => id), ...removed]);
+    const kept = this.pins(chatId)?.filter(({ id }) => !gone.has(id));
+    if (kept) this.takePins(chatId, [...added, ...kept]);
+  }
+
   closeMessages(chatId) {
     if (this.#windows.close(chatId)) this.messagesChanged(chatId);
   }
@@ -221,7 +241,9 @@ export class Store {
     if (id !== undefined) {
       const isObserved = this.rooms.has(id) || this.#journals.includes(id);
       if (!this.heads.has(id) && type !== "chat_created" && !isObserved) return;
-      if (type !== "resync" && seq <= this.heads.get(id)) return;
+      // `pins_changed` may follow another event with the same `seq`.
+      const isSecond = type === "pins_changed" && seq === this.heads.get(id);
+      if (type !== "resync" && seq <= this.heads.get(id) && !isSecond) return;
       if (seq !== undefined && (this.heads.has(id) || type === "chat_created")) this.heads.set(id, seq);
       this.#journals.record(event);
     }
@@ -253,6 +275,8 @@ export class Store {
   /** Changes a chat's loaded messages and its `last_message`. @param {(copy: Message) => Message} change */
   updateMessages(chatId, change, messageId = undefined) {
     if (this.#windows.update(chatId, change, messageId)) this.messagesChanged(chatId);
+    const pins = this.pins(chatId)?.map((pinned) => (messageId === undefined || pinned.id === messageId ? change(pinned) : pinned));
+    if (pins?.some((pinned, place) => pinned !== this.pins(chatId)[place])) this.takePins(chatId, pins);
     const last = this.chats.get(chatId)?.last_message;
     if (!last || (messageId !== undefined && last.id !== messageId)) return;
     const last_message = change(last);
@@ -271,6 +295,7 @@ export class Store {
   dropChat(id) {
     this.typingUsers.clear(id);
     this.closeMessages(id);
+    this.#pins.delete(id);
     this.chats.delete(id);
     this.heads.delete(id);
     this.stale.delete(id);

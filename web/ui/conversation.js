@@ -6,6 +6,7 @@ import { retriedErrorText } from "./errors.js";
 import { html, useEffect, useLatest, useRef, useState } from "./html.js";
 import { keepLoaded } from "./loaded-chats.js";
 import { readUpTo, Skeletons, MessageList } from "./message-list.js";
+import { PinBar } from "./pins.js";
 import { t } from "./texts.js";
 
 /**
@@ -65,6 +66,7 @@ export function Conversation({ chatId, header, place: given = NOWHERE, hooks = {
   return html`
     <section class="gr-conversation" aria-label=${t("chatNamed", { title })}>
       ${header}
+      ${isKnown && html`<${PinBar} chatId=${chatId} onMessage=${onQuote} />`}
       ${isOpen && isKnown && opened
         ? html`<${MessageList} key=${numberOf(opened)} chatId=${chatId} place=${opened} ...${hooks.list} composer=${composer} scrollToNewest=${scrollToNewest} onQuote=${onQuote} />`
         : html`<div class="gr-thread"><div class="gr-messages"><div class="gr-rows"><${Skeletons} count=${6} /></div></div></div>`}

@@ -1,11 +1,12 @@
 /** A message and its actions. */
 
-import { useAppContext, useAttempt } from "./app-context.js";
+import { useAppContext, useAttempt, useStore } from "./app-context.js";
 import { Avatar } from "./avatar.js";
 import { errorText } from "./errors.js";
 import { classes, focusedBeside, html, memo, useLayoutEffect, useRef, useSubscription } from "./html.js";
-import { Check, Checks, Clock, Copy, Edit, More, Reply, Smile, Trash, Undo, Unread, Warning } from "./icons.js";
+import { Check, Checks, Clock, Copy, Edit, More, Pin, Reply, Smile, Trash, Undo, Unread, Warning } from "./icons.js";
 import { Menu, MenuItem } from "./menu.js";
+import { isPinned, mayPin, usePinning } from "./pins.js";
 import { QuickReactions, rememberReaction } from "./quick-reactions.js";
 import { Quote } from "./quote.js";
 import { swipeHandlers } from "./swipe.js";
@@ -133,6 +134,7 @@ function Actions({ message, me, chat, isMine, isCurrent, composer }) {
       await client.api.setMe(chat.id, { unread_from: message.id });
       announce(t("madeUnread"));
     });
+  const setPinned = usePinning();
   const readers = chat?.members.filter(({ id }) => id !== me?.id && message.read_by.includes(id)) ?? [];
   return html`
     <div ref=${actions} class="gr-actions">
@@ -151,6 +153,7 @@ function Actions({ message, me, chat, isMine, isCurrent, composer }) {
         ${settings.can("reactions") && html`<${QuickReactions} message=${message} me=${me} onMore=${() => react(actions.current)} />`}
         ${chat && html`<${MenuItem} icon=${Reply} class="reply-btn" aria-keyshortcuts="R" onSelect=${() => composer.reply(message)}>${t("reply")}<//>`}
         <${MenuItem} icon=${Copy} onSelect=${() => copy(message.content, app.toast)}>${t("copy")}<//>
+        ${mayPin(chat, me) && html`<${PinItem} message=${message} setPinned=${setPinned} />`}
         ${!isMine && chat && html`<${MenuItem} icon=${Unread} class="unread-from-btn" onSelect=${makeUnread}>${t("makeUnread")}<//>`}
         ${isMine && settings.can("editing") && html`<${MenuItem} icon=${Edit} class="edit-btn" onSelect=${() => composer.edit(message)}>${t("edit")}<//>`}
         ${isMine && settings.can("deleting") && html`<${MenuItem} icon=${Trash} class="delete-btn" isDangerous onSelect=${remove}>${t("delete")}<//>`}
@@ -158,6 +161,11 @@ function Actions({ message, me, chat, isMine, isCurrent, composer }) {
       `}<//>
     </div>
   `;
+}
+
+function PinItem({ message, setPinned }) {
+  const isOn = useStore((state) => isPinned(state, message));
+  return html`<${MenuItem} icon=${Pin} class="pin-btn" onSelect=${() => setPinned(message, !isOn)}>${isOn ? t("unpinMessage") : t("pinMessage")}<//>`;
 }
 
 function Reactions({ message, me, chat, isCurrent }) {

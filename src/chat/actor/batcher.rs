@@ -38,10 +38,12 @@ pub(super) enum BatchWait {
 }
 
 impl Batcher {
-    pub(super) fn put(&mut self, seq: Seq, event: ByteString) {
+    /// Adds a change's event, and its second one, if it has two.
+    pub(super) fn put(&mut self, seq: Seq, event: ByteString, second: Option<ByteString>) {
         // After a panic an event may be put a second time.
         if self.events.last().is_none_or(|(last, _)| Some(seq) > *last) {
             self.events.push((Some(seq), event));
+            self.events.extend(second.map(|event| (Some(seq), event)));
         }
     }
 
@@ -49,7 +51,8 @@ impl Batcher {
         self.events.clear();
     }
 
-    /// Returns the held events as batches of at most [`MAX_BATCH`] bytes. `on_taken` is dropped once all
+    /// Returns the held events as batches of at most [`MAX_BATCH`] bytes. The events of a change stay together, since
+    /// sockets skip a batch that begins with a number that they have. `on_taken` is dropped once all
     /// sockets have taken the last one.
     pub(super) fn wrap(
         &self,
@@ -57,9 +60,9 @@ impl Batcher {
         mut on_taken: Option<oneshot::Sender<()>>,
     ) -> Vec<Arc<FrameBatch>> {
         let mut size = self.events.first().map_or(0, |(_, event)| event.len());
-        let fits = |_: &(Option<Seq>, ByteString), (_, next): &(Option<Seq>, ByteString)| {
+        let fits = |(seq, _): &(Option<Seq>, ByteString), (next_seq, next): &(Option<Seq>, ByteString)| {
             size += next.len();
-            let fits = size <= MAX_BATCH;
+            let fits = size <= MAX_BATCH || seq == next_seq;
             size = if fits { size } else { next.len() };
             fits
         };

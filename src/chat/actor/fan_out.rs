@@ -156,7 +156,7 @@ impl ChatActor {
         if !self.subscribers.is_empty()
             && let Some(frame) = frames::shared(event, message, links)
         {
-            self.batcher.put(event.seq, frame);
+            self.batcher.put(event.seq, frame, frames::second(event));
         }
         if self.observers.is_empty() {
             return;
@@ -186,6 +186,7 @@ impl ChatActor {
                 | Change::MessageEdited { .. }
                 | Change::MessageDeleted { .. }
                 | Change::ReactionsChanged { .. }
+                | Change::PinsChanged { .. }
                 | Change::UserMerged { .. }
         );
         let is_closed = matches!(&event.change,

@@ -39,6 +39,11 @@ pub enum Action {
     DeleteMessage {
         message: MessageId,
     },
+    /// Pins or unpins a message.
+    Pin {
+        message: MessageId,
+        is_pinned: bool,
+    },
     React {
         message: MessageId,
         emoji: Emoji,
@@ -90,6 +95,7 @@ impl Action {
             Self::PostMessage { .. } => "post_message",
             Self::EditMessage { .. } => "edit_message",
             Self::DeleteMessage { .. } => "delete_message",
+            Self::Pin { .. } => "pin",
             Self::React { .. } => "react",
             Self::MarkAsRead { .. } => "mark_as_read",
             Self::ChangeMe(_) => "change_me",

@@ -52,6 +52,15 @@ pub enum Change {
     MessageDeleted {
         tombstone: Message,
         last_message: Option<Message>,
+        /// The number of pinned messages, if this one was pinned.
+        #[serde(default)]
+        unpinned: Option<i64>,
+    },
+    /// Messages were pinned or unpinned. `count`: the number of pinned ones.
+    PinsChanged {
+        added: Vec<Message>,
+        removed: Vec<MessageId>,
+        count: i64,
     },
     ReactionsChanged {
         message: MessageId,

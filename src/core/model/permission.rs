@@ -30,6 +30,8 @@ pub enum Ability {
     ChangeMessageCustom {
         own: bool,
     },
+    /// Pin and unpin messages.
+    Pin,
     Rename,
     /// Change the custom data of the chat.
     ChangeCustom,
@@ -45,6 +47,9 @@ pub enum Ability {
     Leave,
     ChangeRole,
 }
+
+/// Most members of a group whose plain members may do what concerns all.
+const SMALL_GROUP: i64 = 25;
 
 /// The caller's relation to a chat.
 #[derive(Debug, Clone, Copy, Default)]
@@ -105,6 +110,11 @@ pub fn authorize(chat: &Chat, subject: Subject, ability: Ability) -> Result<(), 
         Ability::EditMessage { own } => own && !is_blocked,
         Ability::DeleteMessage { own } => own,
         Ability::ChangeMessageCustom { own } => (own || is_staff) && !is_blocked,
+        Ability::Pin => match chat.kind {
+            ChatKind::Dm => !is_blocked,
+            ChatKind::Group => manages || chat.member_count <= SMALL_GROUP,
+            ChatKind::Room => manages,
+        },
         Ability::ChangeCustom => (manages || keeps || (is_staff && role.is_some())) && !is_blocked,
         Ability::Rename => (is_dm || manages || keeps) && !is_blocked,
         Ability::Open => keeps,
@@ -134,7 +144,11 @@ fn expect_open_to_guest(chat: &Chat, role: Option<Role>, ability: Ability) -> Re
     }
     let is_writing = matches!(
         ability,
-        Ability::Write | Ability::EditMessage { .. } | Ability::ChangeMessageCustom { .. } | Ability::Join
+        Ability::Write
+            | Ability::EditMessage { .. }
+            | Ability::ChangeMessageCustom { .. }
+            | Ability::Pin
+            | Ability::Join
     );
     let is_known = role.is_some() || matches!(ability, Ability::Join) || ability.is_managing();
     if is_writing && is_room && access != GuestAccess::Write && is_known || ability.is_managing() {
@@ -154,6 +168,7 @@ fn is_known(chat: &Chat, role: Option<Role>, ability: Ability) -> bool {
         | Ability::EditMessage { .. }
         | Ability::DeleteMessage { .. }
         | Ability::ChangeMessageCustom { .. }
+        | Ability::Pin
         | Ability::Leave => role.is_some(),
         _ => role.is_some() || chat.is_public,
     }
@@ -189,6 +204,20 @@ mod tests {
         for ability in [Ability::See, Ability::TakePart, Ability::DeleteMessage { own: true }] {
             assert_eq!(dm(ability), Ok(()));
         }
+    }
+
+    #[test]
+    fn members_of_small_groups_pin_and_otherwise_admins() {
+        let allows = |kind, member_count, role| {
+            authorize(&Chat { member_count, ..chat(kind, false, None) }, plain(role), Ability::Pin)
+        };
+        assert_eq!(allows(ChatKind::Dm, 2, MEMBER), Ok(()));
+        assert_eq!(allows(ChatKind::Group, 25, MEMBER), Ok(()));
+        assert_eq!(allows(ChatKind::Group, 26, MEMBER), Err(Refusal::Forbidden));
+        assert_eq!(allows(ChatKind::Room, 2, MEMBER), Err(Refusal::Forbidden));
+        assert_eq!(allows(ChatKind::Group, 26, ADMIN), Ok(()));
+        assert_eq!(allows(ChatKind::Room, 26, ADMIN), Ok(()));
+        assert_eq!(allows(ChatKind::Group, 2, None), Err(Refusal::NotFound));
     }
 
     #[test]

@@ -184,6 +184,7 @@ pub fn can_share(command: &Command) -> bool {
         Action::PostMessage { .. }
         | Action::EditMessage { .. }
         | Action::DeleteMessage { .. }
+        | Action::Pin { .. }
         | Action::React { .. }
         | Action::MarkAsRead { .. }
         | Action::ChangeMe(_)

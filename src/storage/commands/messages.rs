@@ -19,7 +19,7 @@ use crate::{
         tables::{
             chats, members,
             messages::{self, Posted, UnstoredMessage},
-            reactions, tombstones,
+            pins, reactions, tombstones,
         },
     },
 };
@@ -178,6 +178,7 @@ pub(crate) fn delete(
     message.reply_to = None;
     message.updated_at = Timestamp::now().max(message.updated_at);
     messages::mark_deleted(conn, (chat.id, message.pos), message.seq, message.updated_at)?;
+    let unpinned = unpin(conn, &chat, message.id)?;
     let is_left = reactions::clear(conn, (chat.id, message.id))?;
     tombstones::record(conn, chat.id, by, message.pos)?;
     chat.deleted_count += 1;
@@ -190,8 +191,17 @@ pub(crate) fn delete(
         last.note_readers(&members::readers(conn, &chat, policy.receipts_max_members)?);
     }
     message.note_readers(&[]);
-    let change = Change::MessageDeleted { tombstone: message, last_message };
+    let change = Change::MessageDeleted { tombstone: message, last_message, unpinned };
     Ok(Done::changed(&chat, Answer::Deleted { is_left }, change))
+}
+
+/// Unpins a message that is deleted. Returns the number of pinned messages, if it was pinned.
+fn unpin(conn: &mut AnyConn, chat: &Chat, message: MessageId) -> Result<Option<i64>, StorageError> {
+    if !pins::is_pinned(conn, chat.id, message)? {
+        return Ok(None);
+    }
+    pins::set(conn, chat.id, message, false, chat.seq)?;
+    Ok(Some(pins::count(conn, chat.id)?))
 }
 
 /// Loads a message that the caller may change. `NotFound` if the caller is not in the chat or the message is

@@ -13,6 +13,7 @@ mod member_settings;
 mod members;
 mod messages;
 pub mod outcome;
+mod pins;
 mod post;
 mod post_each;
 mod quoting;
@@ -51,6 +52,7 @@ fn run_command(conn: &mut AnyConn, policy: &StoragePolicy, command: &Command) ->
         }
         Action::EditMessage { message, edit } => messages::edit(conn, policy, chat, by, *message, edit),
         Action::DeleteMessage { message } => messages::delete(conn, policy, chat, by, *message),
+        Action::Pin { message, is_pinned } => pins::set(conn, policy, chat, by, *message, *is_pinned),
         Action::React { message, emoji, intent } => {
             reactions::react(conn, chat, by, *message, emoji, *intent)
         }

@@ -11,7 +11,7 @@ use crate::{
         db::{row::row, sql::sql},
         message_search,
         queries::membership,
-        tables::sent_counts,
+        tables::{pins, sent_counts},
     },
 };
 
@@ -102,6 +102,7 @@ impl Checker<'_> {
         self.check_reactions(&messages)?;
         self.check_tombstones(&messages)?;
         self.check_sent_counts(&messages)?;
+        self.check_pins(&messages)?;
         self.check_members(&messages)
     }
 
@@ -143,6 +144,15 @@ impl Checker<'_> {
         }
         self.report.messages += checked.len() as i64;
         Ok(checked)
+    }
+
+    /// Checks that messages that are pinned are there.
+    fn check_pins(&mut self, messages: &[Checked]) -> Result<(), StorageError> {
+        for id in pins::all(self.conn, self.chat)? {
+            let is_there = messages.iter().any(|message| message.id == id.0 && !message.is_deleted);
+            self.expect(&format!("whether pinned message {id} is there"), true, is_there);
+        }
+        Ok(())
     }
 
     fn check_head(&mut self, messages: &[Checked]) -> Result<(), StorageError> {

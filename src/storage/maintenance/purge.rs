@@ -6,7 +6,7 @@ use crate::storage::{
     AnyConn, StorageError,
     commands::succession,
     db::{sql::sql, steps::delete_some},
-    tables::{custom_values, locks, members::clear_members, merged_guests, reactions},
+    tables::{custom_values, locks, members::clear_members, merged_guests, pins, reactions},
 };
 
 /// Most messages removed per step.
@@ -39,7 +39,7 @@ fn clear_chat(conn: &mut AnyConn) -> Result<bool, StorageError> {
         if delete_some!(conn, "sent_counts", "sender_id, block", "chat_id = ?", chat)? > 0 {
             return Ok(true);
         }
-        if merged_guests::clear_chat(conn, chat)? {
+        if pins::clear_chat(conn, chat)? || merged_guests::clear_chat(conn, chat)? {
             return Ok(true);
         }
         custom_values::clear_of_chat(conn, chat)?;

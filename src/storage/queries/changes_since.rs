@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use super::{
     chat_snapshot,
     membership::{self, MeRow},
-    unread,
+    pinned_messages, unread,
 };
 use crate::{
     core::model::{
@@ -176,6 +176,7 @@ fn events(
         return Ok(None);
     }
     let mut changes = message_changes(conn, policy, chat, since, known)?;
+    pinned_messages::add_changes(conn, policy, chat, (since, MAX_EVENTS as i64 + 1), &mut changes)?;
     let Some(members) = member_changes(conn, chat, since)? else { return Ok(None) };
     changes.extend(members);
     if chat.member_count <= policy.receipts_max_members {
@@ -233,7 +234,7 @@ fn message_changes(
         message.note_readers(&readers);
         let seq = message.seq;
         let change = if message.is_deleted {
-            Change::MessageDeleted { tombstone: message, last_message: last_message.clone() }
+            Change::MessageDeleted { tombstone: message, last_message: last_message.clone(), unpinned: None }
         } else if message.pos > known {
             Change::MessagePosted { message }
         } else {

@@ -164,7 +164,8 @@ pub fn authorized(
 ) -> Result<Membership, StorageError> {
     let membership = load(conn, chat, caller)?.ok_or(Refusal::NotFound)?;
     let Err(refusal) = membership.authorize(ability) else { return Ok(membership) };
-    let is_of_staff = matches!(ability, Ability::See | Ability::Join | Ability::ChangeMessageCustom { .. });
+    let is_of_staff =
+        matches!(ability, Ability::See | Ability::Join | Ability::ChangeMessageCustom { .. } | Ability::Pin);
     if !is_of_staff && !ability.is_managing() {
         return Err(refusal.into());
     }

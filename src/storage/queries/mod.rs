@@ -10,6 +10,7 @@ pub mod contact_search;
 pub mod member_search;
 pub mod membership;
 pub mod own_chats;
+pub mod pinned_messages;
 pub mod rooms;
 pub mod unread;
 pub mod user_list;

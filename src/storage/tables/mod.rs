@@ -14,6 +14,7 @@ pub mod locks;
 pub mod members;
 pub mod merged_guests;
 pub mod messages;
+pub mod pins;
 pub mod positions;
 pub(crate) mod profile_version;
 pub mod quotes;

@@ -17,7 +17,7 @@ use greenroom::{
         queries::{
             changes_since,
             chat_list::{self, ChatFilter},
-            chat_snapshot, contact_policy, member_search, membership,
+            chat_snapshot, contact_policy, member_search, membership, pinned_messages,
             rooms::{self, RoomFilter},
             unread,
             user_list::{self, UserFilter},
@@ -239,6 +239,10 @@ fn of_messages() -> Vec<Action> {
             positions::count_before(conn, &chat, world.message(HISTORY, 3).0)?;
             // A message of another chat.
             positions::count_before(conn, &chat, world.message(CHANGED, 3).0).map(drop)
+        }),
+        reads("pinned messages", |conn, _| {
+            let chat = membership::authorized(conn, HISTORY, SILENT, Ability::TakePart)?.chat;
+            pinned_messages::of_chat(conn, &policy(), &chat).map(drop)
         }),
         reads("the position of a moment", |conn, _| {
             let chat = membership::authorized(conn, HISTORY, SILENT, Ability::TakePart)?.chat;

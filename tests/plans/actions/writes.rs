@@ -109,6 +109,16 @@ fn of_messages() -> Vec<Action> {
             let edit = MessageEdit { body: MessageBody::parse("better").ok(), custom: Some(change()) };
             ask(conn, HISTORY, TALKER, Asked::EditMessage { message: world.message(HISTORY, 5), edit })
         }),
+        writes("pin and unpin a message", |conn, world| {
+            for is_pinned in [true, false] {
+                let message = world.message(HISTORY, 50);
+                ask(conn, HISTORY, TALKER, Asked::Pin { message, is_pinned })?;
+            }
+            Ok(())
+        }),
+        writes("delete a pinned message", |conn, world| {
+            ask(conn, HISTORY, TALKER, Asked::DeleteMessage { message: world.message(HISTORY, 10) })
+        }),
         writes("delete the newest message", |conn, world| {
             let message = world.message(HISTORY, world.messages);
             ask(conn, HISTORY, TALKER, Asked::DeleteMessage { message })
