@@ -8,8 +8,9 @@ use actix_web::{
 
 use crate::{
     api::{
-        activity, avatars, blocks, chats, credentials, events, guests, health, members, messages, pictures,
-        pins, profile, reactions, revocations, rooms, search, settings, sign_in, sync, tokens, users,
+        activity, avatars, blocks, chats, credentials, events, guests, health, history, members, messages,
+        pictures, pins, profile, reactions, revocations, rooms, search, settings, sign_in, sync, tokens,
+        users,
     },
     error::ApiError,
     middleware::authenticate,
@@ -105,6 +106,7 @@ fn api(api: &mut ServiceConfig) {
                 .delete(messages::delete)
                 .done(),
         )
+        .service(at("/messages/{message}/history").get(history::list).done())
         .service(at("/messages/{message}/reactions").post(reactions::toggle).done())
         .service(
             at("/messages/{message}/reactions/{emoji}").put(reactions::put).delete(reactions::delete).done(),

@@ -211,6 +211,7 @@ export interface Settings {
   allow_renaming_rooms: boolean;
   /** Whether clients show a placeholder for deleted messages. */
   show_deleted: boolean;
+  message_history: "off" | "staff" | "members";
   /** Which users non-staff may find, start chats with, and add. */
   contacts: "all" | "staff-only-start" | "shared-chat";
   receipts_max_members: number;
@@ -392,6 +393,8 @@ export class Api {
   /** Merges data into a message's: null removes a name, and instead of the object all names. */
   setMessageCustom(id: number, custom: Custom | null): Promise<Message>;
   deleteMessage(id: number): Promise<null>;
+  /** The texts of a message before its edits, newest first. */
+  history(id: number): Promise<{ results: { content: string; at: string }[] }>;
   /** The pinned messages, the one pinned last first. */
   pins(chatId: number): Promise<{ results: Message[] }>;
   pin(chatId: number, messageId: number): Promise<Message>;
@@ -542,6 +545,8 @@ export interface Events {
   message: { chatId: number; message: Message; change: "new" | "updated" | "deleted" };
   /** `state.messages(chatId)` has changed. */
   messages: { chatId: number };
+  /** `state.pins(chatId)` has changed. */
+  pins: { chatId: number };
   /** A chat or a watched room has changed; null: it was removed. */
   chat: { chatId: number; chat: Chat | null };
   unread: { total: number };
@@ -616,7 +621,7 @@ export class Greenroom {
   unwatch(chatId: number): void;
 
   /** Sends a message. It is in the state at once. It is retried until the server stores or refuses it, also after a reload. */
-  send(chatId: number, content: string, options?: { custom?: Custom; replyTo?: Message }): OutgoingMessage;
+  send(chatId: number, content: string, options?: { custom?: Custom; replyTo?: Pick<Message, "id" | "sender" | "content"> }): OutgoingMessage;
   edit(messageId: number, content: string): Promise<Message>;
   delete(messageId: number): Promise<void>;
   /** Adds or removes the user's reaction. Without `action` it toggles, for a loaded message. */

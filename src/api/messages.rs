@@ -43,7 +43,8 @@ pub async fn list(
     let query = Query::of(&request);
     let permission = state.permitted(chat.0, caller.id(), Ability::Read);
     if let Some(words) = query.get("search").and_then(Words::of) {
-        let question = SearchRequest::of(&query, words, Some(chat.0));
+        let question =
+            expect_without_at(&query, "search").and_then(|()| SearchRequest::of(&query, words, Some(chat.0)));
         let question = Checked::from(question).authorize_errors(permission).await?;
         return search::answer(&state, &caller, &request, question).await;
     }
@@ -92,11 +93,7 @@ impl PageQuery {
     fn of(query: &Query) -> Result<Self, ApiError> {
         let (before, after) = (query.place("before")?, query.place("after")?);
         if let Some(moment) = query.moment("at")? {
-            if let Some(other) =
-                ["before", "after", "page"].into_iter().find(|name| query.filled(name).is_some())
-            {
-                return Err(FieldErrors::of(other, "This does not go with at.").into());
-            }
+            ["before", "after", "page"].into_iter().try_for_each(|name| expect_without_at(query, name))?;
             return Ok(Self::At { moment, size: page_size(query, PAGE_SIZE) });
         }
         if before.is_none() && after.is_none() {
@@ -104,6 +101,14 @@ impl PageQuery {
         }
         Ok(Self::Window(Window { before, after, size: page_size(query, PAGE_SIZE) }))
     }
+}
+
+/// Refuses a parameter beside `at`.
+fn expect_without_at(query: &Query, name: &'static str) -> Result<(), ApiError> {
+    if query.filled("at").is_none() || query.filled(name).is_none() {
+        return Ok(());
+    }
+    Err(FieldErrors::of(name, "This does not go with at.").into())
 }
 
 /// A page of a chat's messages, newest first.

@@ -10,6 +10,7 @@ pub mod credentials;
 pub mod events;
 pub mod guests;
 pub mod health;
+pub mod history;
 pub mod index;
 pub mod members;
 pub mod messages;

@@ -9,6 +9,7 @@ use crate::{
     chat::Answered,
     core::model::{ChatId, Command, MessageId, Refusal, command::Action, permission::Ability},
     middleware::authenticate::Authenticated,
+    services,
     state::AppState,
     storage::queries::{membership, pinned_messages},
     view::{MessageView, Senders, render_long},
@@ -42,8 +43,7 @@ pub async fn pin(
     chat: Id<ChatId>,
     message: Id<MessageId>,
 ) -> HandlerResult {
-    let action = Action::Pin { message: message.0, is_pinned: true };
-    match state.directory.command(Command { chat: chat.0, by: caller.id(), action }).await? {
+    match services::messages::pin_message(&state, &caller, chat.0, message.0).await? {
         Answered::Message { json: body, .. } => Ok(json(HttpResponse::Ok(), body)),
         _ => Err(Refusal::Internal.into()),
     }

@@ -8,6 +8,7 @@ use super::HandlerResult;
 use crate::{
     core::model::{
         Contacts,
+        history::MessageHistory,
         text::{MessageBody, Title},
     },
     state::AppState,
@@ -22,6 +23,7 @@ pub(crate) struct SettingsView {
     allow_renaming_dms: bool,
     allow_renaming_rooms: bool,
     show_deleted: bool,
+    message_history: MessageHistory,
     contacts: Contacts,
     receipts_max_members: i64,
     max_message_length: usize,
@@ -39,6 +41,7 @@ pub async fn show(state: Data<AppState>) -> HandlerResult {
         allow_renaming_dms: config.allow_renaming_dms,
         allow_renaming_rooms: config.allow_renaming_rooms,
         show_deleted: config.show_deleted,
+        message_history: config.message_history,
         contacts: config.contacts,
         receipts_max_members: config.receipts_max_members,
         max_message_length: MessageBody::MAX_CHARS,

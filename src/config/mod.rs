@@ -16,7 +16,9 @@ use ipnet::IpNet;
 
 use crate::{
     bus::RedisUrl,
-    core::model::{Contacts, Guests, ObjectRooms, PictureHost, host_names::AllowedHost},
+    core::model::{
+        Contacts, Guests, ObjectRooms, PictureHost, history::MessageHistory, host_names::AllowedHost,
+    },
     rate_limit::{Rate, Rates},
     storage::DatabaseUrl,
 };
@@ -119,6 +121,10 @@ pub struct Config {
     /// Whether visitors may become guests, without an account: open or closed
     #[arg(long, env = "GREENROOM_GUESTS", default_value = "closed")]
     pub guests: Guests,
+
+    /// Who sees the texts of messages before their edits: off, staff or members
+    #[arg(long, env = "GREENROOM_MESSAGE_HISTORY", default_value = "off")]
+    pub message_history: MessageHistory,
 
     /// Failed sign-ins per minute that one address may have
     #[arg(long, env = "GREENROOM_FAILED_SIGN_INS_PER_ADDRESS", default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..))]

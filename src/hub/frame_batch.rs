@@ -45,10 +45,11 @@ impl FrameBatch {
     /// Creates a batch of consecutive events of a chat.
     pub fn of_many(
         chat: ChatId,
+        change: SubscriptionChange,
         events: &[(Option<Seq>, ByteString)],
         on_taken: Option<oneshot::Sender<()>>,
     ) -> Arc<Self> {
-        Arc::new(Self { _on_taken: on_taken, ..Self::wrap(Some(chat), SubscriptionChange::Same, events) })
+        Arc::new(Self { _on_taken: on_taken, ..Self::wrap(Some(chat), change, events) })
     }
 
     fn wrap(chat: Option<ChatId>, change: SubscriptionChange, texts: &[(Option<Seq>, ByteString)]) -> Self {
@@ -126,7 +127,7 @@ mod tests {
     fn batch(lengths: &[usize]) -> Arc<FrameBatch> {
         let text = |length: &usize| ByteString::from("x".repeat(*length));
         let events: Vec<_> = lengths.iter().zip(1..).map(|(length, seq)| (Some(seq), text(length))).collect();
-        FrameBatch::of_many(ChatId(1), &events, None)
+        FrameBatch::of_many(ChatId(1), SubscriptionChange::Same, &events, None)
     }
 
     #[test]

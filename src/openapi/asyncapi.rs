@@ -29,7 +29,7 @@ const ABOUT: &str = "\
 `GET /messages/ws/` with a WebSocket handshake opens a socket that carries all of the caller's chats. It authenticates \
 with a session's cookie, or with a token in a header or in the subprotocol `greenroom.token.<key>` or \
 `greenroom.jwt.<JWT>`. All frames are text, one JSON object each. `type` names its kind. The channels are the two directions of one socket. On one socket \
-the `seq` of a chat only rises. While the connection lasts, every event is delivered exactly once. After a disconnect, \
+the `seq` of a chat never falls; two events of one change have the same. While the connection lasts, every event is delivered exactly once. After a disconnect, \
 connect with `?resume=1` and send `resume`. `GET /messages/api/events/` and `POST /messages/api/sync/` have the same \
 events.";
 

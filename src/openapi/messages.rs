@@ -8,7 +8,7 @@ use super::{
     operation::{id, text},
 };
 use crate::{
-    api::{pins::PinsView, reactions::ReactedView, search::FoundView},
+    api::{history::HistoryView, pins::PinsView, reactions::ReactedView, search::FoundView},
     input::{EditFields, PostFields, ReactFields},
     view::MessageView,
 };
@@ -101,6 +101,12 @@ pub(crate) fn describe(reference: &mut Reference) {
                 .description("Replaces it with a tombstone. For its sender, while a member.")
                 .answers_nothing(204, "Deleted.")
         });
+    reference.api(TAG, "messages/{message}/history/").get("getMessageHistory", "Earlier texts of a message", |operation| {
+        let earlier = json!({ "content": "In the wicki, under Plans.", "at": "2026-11-23T08:01:05.194618Z" });
+        operation
+            .description("Newest first, at most 50. 404 if the history is off, or for staff only: `GREENROOM_MESSAGE_HISTORY`.")
+            .answers::<HistoryView>(200, "The texts before the edits.", json!({ "results": [earlier] }))
+    });
     pins(reference);
     reactions(reference);
 }

@@ -80,6 +80,7 @@ pub(crate) fn describe(reference: &mut Reference) {
             "allow_renaming_dms": true,
             "allow_renaming_rooms": true,
             "show_deleted": true,
+            "message_history": "off",
             "contacts": "all",
             "receipts_max_members": 100,
             "max_message_length": 5000,

@@ -10,7 +10,7 @@ use super::error::StartError;
 use crate::{
     config::Config,
     core::{
-        model::{Contacts, Pictures, Seq},
+        model::{Contacts, Pictures, Seq, history::MessageHistory},
         secrets::{self, cookie_key},
         sync::Mutex,
     },
@@ -99,6 +99,7 @@ impl Prepared {
             contacts: config.contacts,
             object_rooms: config.object_rooms,
             max_chats_per_user: config.max_chats_per_user,
+            keeps_history: config.message_history != MessageHistory::Off,
             content_key: kept.content_key.clone().into_bytes(),
             restored_from: kept.restored_from,
         };

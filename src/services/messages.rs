@@ -120,6 +120,20 @@ pub async fn edit_message(
     if is_staff { with_private(state, by, answered).await } else { Ok(answered) }
 }
 
+/// Pins a message.
+pub async fn pin_message(
+    state: &AppState,
+    caller: &Caller,
+    chat: ChatId,
+    message: MessageId,
+) -> Result<Answered> {
+    let by = caller.id();
+    let action = Action::Pin { message, is_pinned: true };
+    let answered = state.directory.command(Command { chat, by, action }).await?;
+    let is_staff = caller.is_staff && is_still_staff(state, by).await?;
+    if is_staff { with_private(state, by, answered).await } else { Ok(answered) }
+}
+
 /// Deletes a message.
 pub async fn delete_message(state: &AppState, caller: &Caller, message: MessageId) -> Result<()> {
     let by = caller.id();

@@ -13,6 +13,8 @@ pub struct StoragePolicy {
     pub object_rooms: ObjectRooms,
     /// Most chats that a user may have created or joined. Staff have no limit.
     pub max_chats_per_user: u32,
+    /// Whether the texts of messages before their edits are kept.
+    pub keeps_history: bool,
     /// HMAC key of the content hashes, which distinguish a retried message from another one under its client
     /// id.
     pub content_key: Vec<u8>,
@@ -30,6 +32,7 @@ impl StoragePolicy {
             contacts: Contacts::All,
             object_rooms: ObjectRooms::Anyone,
             max_chats_per_user: u32::MAX,
+            keeps_history: false,
             content_key: Vec::new(),
             restored_from: 0,
         }

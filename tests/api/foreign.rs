@@ -60,6 +60,7 @@ const ROWS: &[Row] = &[
     ("PATCH", "messages/{message}", r#"{"content": "x"}"#, NotFound),
     ("PATCH", "messages/{message}", "{}", NotFound),
     ("DELETE", "messages/{message}", "", NotFound),
+    ("GET", "messages/{message}/history", "", NotFound),
     ("POST", "messages/{message}/reactions", r#"{"emoji": "👍"}"#, NotFound),
     ("POST", "messages/{message}/reactions", r#"{"emoji": "x"}"#, NotFound),
     ("PUT", "messages/{message}/reactions/{emoji}", "", NotFound),

@@ -285,6 +285,12 @@ async fn guests_who_watch_an_open_room_read_along_until_it_is_closed() {
     let reactions = format!("messages/{}/reactions/", sent["id"]);
     ann.post(&reactions, json!({"emoji": "👍"})).await.expect(200);
     guests.receives("reaction_updated").await;
+    ann.call("PUT", &format!("chats/{lobby}/pins/{}/", sent["id"]), None).await.expect(200);
+    guests.receives("pins_changed").await;
+    ann.deletes(&sent).await;
+    let deleted = guests.receives("message_deleted").await;
+    let unpinned = guests.receives("pins_changed").await;
+    assert_eq!((&unpinned["seq"], &unpinned["count"]), (&deleted["seq"], &json!(0)));
     ann.patch(&format!("chats/{lobby}/"), json!({"title": "Hall"})).await.expect(200);
     let hall = guests.receives("chat_updated").await["chat"].clone();
     assert_eq!((&hall["title"], &hall["members"], &hall["admins"]), (&json!("Hall"), &json!([]), &json!([])));

@@ -34,6 +34,7 @@ mod limits;
 mod markers;
 mod me;
 mod members;
+mod message_history;
 mod messages;
 mod metrics;
 mod oracle;

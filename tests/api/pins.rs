@@ -163,3 +163,18 @@ async fn fifty_messages_that_are_there_can_be_pinned() {
     ann.delete(&format!("chats/{chat}/")).await.expect(204);
     ann.get(&format!("chats/{chat}/pins/")).await.expect(404);
 }
+
+#[actix_rt::test(system = "crate::System")]
+async fn staff_get_the_private_names_of_what_they_pin() {
+    let server = Server::start().await;
+    let (staff, ann) = (server.staff("boss").await, server.user("ann").await);
+    let chat = staff.group("Team", &[&ann]).await;
+    let body = json!({"content": "hi", "custom": {"a": 1, "_b": 2}});
+    let message = staff.post(&format!("chats/{chat}/messages/"), body).await.expect(201).json;
+    assert_eq!(pin(&ann, &message).await.expect(200).json["custom"], json!({"a": 1}));
+    assert_eq!(pin(&staff, &message).await.expect(200).json["custom"], json!({"a": 1, "_b": 2}));
+    for (user, custom) in [(&ann, json!({"a": 1})), (&staff, json!({"a": 1, "_b": 2}))] {
+        let list = user.get(&format!("chats/{chat}/pins/")).await.expect(200).json;
+        assert_eq!(list["results"][0]["custom"], custom);
+    }
+}

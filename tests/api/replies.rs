@@ -224,7 +224,7 @@ async fn a_page_begins_at_a_moment() {
             reply.json
         );
     }
-    for other in ["before", "after", "page"] {
+    for other in ["before", "after", "page", "search"] {
         let reply = ann.get(&format!("chats/{chat}/messages/?at=2026-01-01&{other}=1")).await.expect(400);
         assert_eq!(reply.json["details"], json!({other: ["This does not go with at."]}));
     }

@@ -34,7 +34,7 @@ onBoth("what is pinned is above the messages of all, and leads to its message", 
   await anns.locator(".gr-pin-bar").click();
   const list = anns.getByRole("dialog", { name: "Pinned messages" });
   await expect(list.getByRole("listitem")).toHaveText([/Rule 2\./, /Rule 1\./]);
-  await list.getByRole("button", { name: /Rule 1\./ }).click();
+  await list.locator(".gr-quote").filter({ hasText: "Rule 1." }).click();
   await expect(list).toHaveCount(0);
   await expect(row(anns, "Rule 1.")).toBeInViewport();
   // An edit shows there, and a deletion unpins.
@@ -46,6 +46,15 @@ onBoth("what is pinned is above the messages of all, and leads to its message", 
   await expect(bobsList.getByRole("listitem")).toHaveText([/Rule one\./]);
   await bobs.keyboard.press("Escape");
   for (const page of [anns, bobs]) await expect(page.locator(".gr-pin-bar")).toContainText("1 pinned messageRule one.");
+  // The list stays when its last message is unpinned, and does not come back by itself.
+  await bobs.locator(".gr-pin-bar").click();
+  await bobsList.getByRole("button", { name: "Unpin message" }).click();
+  await expect(bobsList.getByText("No message is pinned.")).toBeVisible();
+  await bobs.keyboard.press("Escape");
+  await expect(bobs.locator("#message-list")).toBeFocused();
+  await helper(server, ann).pin(chat.id, first.id);
+  await expect(bobs.locator(".gr-pin-bar")).toBeVisible();
+  await expect(bobsList).toHaveCount(0);
   await helper(server, ann).deleteMessage(first.id);
   for (const page of [anns, bobs]) await expect(page.locator(".gr-pin-bar")).toHaveCount(0);
 });

@@ -36,7 +36,7 @@ onBoth("a reply shows what it answers, and leads there", async (t, how) => {
   }).toPass();
   await chooses(bobs, "Question 3.", ".reply-btn");
   await expect(bobs.locator("#message-input")).toBeFocused();
-  await expect(bobs.locator(".gr-composer-reply")).toContainText("In reply to AnnQuestion 3.");
+  await expect(bobs.locator(".gr-composer-reply")).toContainText("In reply to: AnnQuestion 3.");
   await writes(bobs, "Answer three");
   await expect(bobs.locator(".gr-composer-reply")).toHaveCount(0);
   for (const page of [anns, bobs]) {
@@ -60,7 +60,7 @@ onBoth("a quote follows the edits and the deletion of its message", async (t, ho
   await bobs.keyboard.press("r");
   await bobs.keyboard.type("At the lake");
   await bobs.keyboard.press("Enter");
-  await expect(quoteIn(anns, "At the lake")).toHaveText("In reply to YouWhere do we meat?");
+  await expect(quoteIn(anns, "At the lake")).toHaveText("In reply to: YouWhere do we meat?");
   // Edited while bob answers it once more.
   await row(bobs, "Where do we meat?").focus();
   await bobs.keyboard.press("r");
@@ -114,6 +114,35 @@ test("on a phone a swipe replies, and another one scrolls", async (t) => {
   await expect(row(bobs, "Coffee?")).toBeInViewport();
 });
 
+test("a reply to what was deleted meanwhile is sent without a quote", async (t) => {
+  const { anns, bobs, server, ann, chat } = await annAndBob(t, { allows: ["ERR_", "WebSocket connection"] });
+  await writes(anns, "Are you there?");
+  await expect(row(bobs, "Are you there?")).toBeVisible();
+  await bobs.context().setOffline(true);
+  await chooses(bobs, "Are you there?", ".reply-btn");
+  await writes(bobs, "Nearly");
+  const waiting = bobs.locator(".message-item").filter({ hasText: "Nearly" });
+  await expect(waiting.locator(".gr-quote")).toContainText("Are you there?");
+  const [{ id }] = (await helper(server, ann).messages(chat.id)).results;
+  await helper(server, ann).deleteMessage(id);
+  await bobs.context().setOffline(false);
+  await expect(row(anns, "Nearly")).toBeVisible();
+  await expect(quoteIn(anns, "Nearly")).toHaveCount(0);
+  await expect(row(bobs, "Nearly").locator(".gr-quote, .gr-failure")).toHaveCount(0);
+});
+
+test("an edit that a reply interrupts is kept as a draft", async (t) => {
+  const { anns, bobs } = await annAndBob(t, {});
+  await writes(anns, "One");
+  await writes(bobs, "Two");
+  await chooses(anns, "One", ".edit-btn");
+  await anns.locator("#message-input").fill("One, and much more");
+  await chooses(anns, "Two", ".reply-btn");
+  await expect(anns.locator("#message-input")).toHaveValue("One, and much more");
+  await expect(anns.locator(".gr-composer-reply")).toContainText("Two");
+  await expect(row(anns, "One")).toBeVisible();
+});
+
 test("a reply that cannot be sent yet shows its quote, and is sent once", async (t) => {
   const { server, ann, anns, bobs, chat } = await annAndBob(t, { allows: ["ERR_", "WebSocket connection"] });
   await writes(anns, "Are you there?");
@@ -145,6 +174,14 @@ test("the chat menu leads to a day", async (t) => {
   await dialog.locator("#go-to-date-btn").click();
   await expect(dialog.getByRole("alert")).toHaveText("Choose a date.");
   await isAccessible(anns, "the dialog for a date");
+  // A day after the last message leads to that.
+  await dialog.getByLabel("Date").fill("2099-02-28");
+  await dialog.getByLabel("Date").press("Enter");
+  await expect(dialog).toHaveCount(0);
+  await expect(row(anns, "Question 120.")).toBeInViewport();
+  await anns.getByRole("button", { name: "Chat options" }).click();
+  await anns.locator("#go-to-date-item").click();
+  await expect(dialog.getByLabel("Date")).toBeFocused();
   await dialog.getByLabel("Date").fill("2020-02-29");
   await dialog.locator("#go-to-date-btn").click();
   await expect(dialog).toHaveCount(0);

@@ -58,6 +58,15 @@ onBoth("a direct message button opens the messages with somebody, wherever they 
   await bobs.locator("#message-input").fill("Hello back");
   await bobs.locator("#message-input").press("Enter");
   await expect(anns.getByRole("dialog").getByText("Hello back")).toBeVisible();
+  // Bob pins a message. Escape closes the list of pins, and the panel stays.
+  await message(bobs, "Hello from a page").hover();
+  await message(bobs, "Hello from a page").locator(".context-menu-btn").click();
+  await message(bobs, "Hello from a page").locator(".pin-btn").click();
+  await panel.locator(".gr-pin-bar").click();
+  await expect(anns.getByRole("dialog", { name: "Pinned messages" })).toBeVisible();
+  await anns.keyboard.press("Escape");
+  await expect(anns.getByRole("dialog", { name: "Pinned messages" })).toHaveCount(0);
+  await expect(panel.locator(".gr-pin-bar")).toBeFocused();
   await anns.keyboard.press("Escape");
   await expect(button).toBeFocused();
   await expect(button).toHaveAttribute("aria-expanded", "false");

@@ -288,6 +288,8 @@ async fn everything_goes_over_to_postgres() {
          INSERT INTO merged_guests (guest_id, user_id, key_hash) VALUES (1, 1, 'aa'); \
          INSERT INTO chat_merges (chat_id, guest_id, user_id, seq) VALUES (1, 1, 1, 0); \
          INSERT INTO guests (user_id, token_id, visited_at) VALUES (1, 1, 9000000000000000); \
+         INSERT INTO message_versions (chat_id, message_id, seq, content, written_at) \
+            SELECT chat_id, id, seq, 'before', 1 FROM messages WHERE is_edited LIMIT 1; \
          INSERT INTO successions (user_id, after_chat_id) VALUES (1, 0); \
          INSERT INTO reactions_left (chat_id, message_id) SELECT chat_id, id FROM messages WHERE is_deleted LIMIT 1",
     )

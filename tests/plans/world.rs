@@ -226,6 +226,11 @@ impl World {
                 people,
             ));
         }
+        all.push(
+            "INSERT INTO message_versions (chat_id, message_id, seq, content, written_at) \
+             SELECT chat_id, id, seq, 'before', 1 FROM messages WHERE chat_id = 1"
+                .to_owned(),
+        );
         // Most of them are not pinned any more.
         all.push(
             "INSERT INTO pins (chat_id, message_id, seq, is_pinned) SELECT chat_id, id, seq, pos <= 40 \

@@ -147,6 +147,7 @@ export class Api {
   deleteMessage = (id) => this.#delete(at`messages/${id}/`);
   search = (q, query) => this.#get("search/", { q, ...query });
 
+  history = (id) => this.#get(at`messages/${id}/history/`);
   pins = (chatId) => this.#get(at`chats/${chatId}/pins/`);
   pin = (chatId, id) => this.request("PUT", at`chats/${chatId}/pins/${id}/`);
   unpin = (chatId, id) => this.#delete(at`chats/${chatId}/pins/${id}/`);

@@ -13,6 +13,8 @@ export class ChatLoader {
   #timing;
   #loads = new SingleFlight();
   #isReloading = false;
+  /** Chats whose pinned messages are wanted. */
+  #pinned = new Set();
   /** How many pages of the chat list were read one after the other. */
   #chatPages = 0;
 
@@ -26,6 +28,8 @@ export class ChatLoader {
   /** Forgets how much of the chat list was read, for another user. */
   reset() {
     this.#chatPages = 0;
+    this.#pinned.clear();
+    this.#loads = new SingleFlight();
   }
 
   // Messages
@@ -89,6 +93,7 @@ export class ChatLoader {
 
   /** Loads the pinned messages of a chat, unless they are known. */
   async loadPins(chatId) {
+    this.#pinned.add(chatId);
     if (this.#store.pins(chatId) === null) await this.#loads.run(`pins ${chatId}`, () => this.#reloadPins(chatId));
     return this.#store.pins(chatId);
   }
@@ -167,7 +172,7 @@ export class ChatLoader {
       this.#store.stale.delete(chatId);
       try {
         await this.#reload(chatId, this.#store.isOpen(chatId));
-        if (this.#store.pins(chatId) !== null) await this.#reloadPins(chatId);
+        if (this.#pinned.has(chatId) && this.#store.has(chatId)) await this.#reloadPins(chatId);
       } catch (error) {
         if (!error.isFinal && this.#store.heads.has(chatId)) failed.push(chatId);
         wait = Math.max(wait, error.retryAfter ?? 0);

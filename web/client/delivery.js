@@ -61,6 +61,11 @@ export class Delivery {
         this.#store.takeMessage(stored);
         this.#outbox.sent(message.client_id, stored);
       } catch (error) {
+        // What it replies to was deleted meanwhile. Nothing was stored under its `client_id`.
+        if (message.reply_to && error.fields?.reply_to) {
+          this.#outbox.dropReply(message.client_id);
+          continue;
+        }
         this.#outbox.failed(message.client_id, error);
         if (error.isFinal) continue;
         if (error.retryAfter) this.#pause(error.retryAfter);

@@ -60,6 +60,8 @@ function onMessageUpdated(store, { chat_id: id, seq, message }) {
 function onMessageDeleted(store, { chat_id: id, seq, message, last_message }) {
   store.takeMessage(message);
   store.updateQuotes(message);
+  // `pins_changed` says so too, unless the connection broke in between.
+  store.changePins(id, [], [message.id]);
   const change = ({ updated_at }) => ({ last_message, updated_at: laterOf(updated_at, message.created_at) });
   if (store.updateChat(id, change, seq)) store.countUnread(message, -1);
   // Only a loaded chat shows whether the message was unread.

@@ -156,6 +156,21 @@ export class Outbox {
     entry.sent.reject(error);
   }
 
+  /** Makes a message one that replies to nothing. */
+  dropReply(clientId) {
+    const entry = this.#entries.get(clientId);
+    if (entry) this.#put({ ...entry.message, reply_to: null }, entry);
+  }
+
+  /** Shows an edited message in the queued replies to it. Replies to a deleted message become plain messages. */
+  updateQuotes(quote) {
+    for (const entry of [...this.#entries.values()]) {
+      const { reply_to, status } = entry.message;
+      if (reply_to?.id !== quote.id || status !== "sending") continue;
+      this.#put({ ...entry.message, reply_to: quote.is_deleted ? null : quote }, entry);
+    }
+  }
+
   /** Queues a refused message again, at the end. */
   retry(clientId) {
     const message = this.#entries.get(clientId)?.message;

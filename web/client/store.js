@@ -213,8 +213,9 @@ export class Store {
   /** Adds and removes pinned messages of a chat, if they were loaded. */
   changePins(chatId, added, removed) {
     const gone = new Set([...added.map(({ id }) => id), ...removed]);
-    const kept = this.pins(chatId)?.filter(({ id }) => !gone.has(id));
-    if (kept) this.takePins(chatId, [...added, ...kept]);
+    const pins = this.pins(chatId);
+    const kept = pins?.filter(({ id }) => !gone.has(id));
+    if (kept && (added.length > 0 || kept.length < pins.length)) this.takePins(chatId, [...added, ...kept]);
   }
 
   closeMessages(chatId) {
@@ -286,6 +287,7 @@ export class Store {
   /** Shows an edited or deleted message in the quotes of it. @param {Message} message */
   updateQuotes(message) {
     const quote = quoteOf(message);
+    this.#outbox.updateQuotes(quote);
     const isSame = ({ excerpt, is_deleted }) => excerpt === quote.excerpt && is_deleted === quote.is_deleted;
     this.updateMessages(message.chat, (copy) =>
       copy.reply_to?.id === quote.id && !isSame(copy.reply_to) ? { ...copy, reply_to: quote } : copy,
@@ -295,7 +297,7 @@ export class Store {
   dropChat(id) {
     this.typingUsers.clear(id);
     this.closeMessages(id);
-    this.#pins.delete(id);
+    if (this.#pins.delete(id)) this.#emitter.schedule("pins", () => ({ chatId: id }), `pins ${id}`);
     this.chats.delete(id);
     this.heads.delete(id);
     this.stale.delete(id);

@@ -3,6 +3,7 @@
 import { AppContext } from "./app-context.js";
 import { Confirmation } from "./dialog.js";
 import { pickEmoji } from "./emoji.js";
+import { History } from "./history.js";
 import { errorText } from "./errors.js";
 import { html, useEffect, useLayoutEffect, useMemo, useRef, useState, useSubscription } from "./html.js";
 import { Close } from "./icons.js";
@@ -33,6 +34,7 @@ const changesOf = (client) => ({ on: (listener) => client.on("change", listener)
 function UserShell({ client, changes, settings, openChat, children }) {
   const [toasts, setToasts] = useState(/** @type {any[]} */ ([]));
   const [question, setQuestion] = useState(/** @type {any} */ (null));
+  const [historyOf, setHistoryOf] = useState(/** @type {number | null} */ (null));
   const toastBox = useRef(/** @type {any} */ (null));
   const picker = useRef(/** @type {any} */ (null));
   const liveRegion = useRef(/** @type {any} */ (null));
@@ -55,6 +57,7 @@ function UserShell({ client, changes, settings, openChat, children }) {
       composers,
       announce: (text) => announceIn(liveRegion.current, text),
       confirm: (fields) => new Promise((resolve) => setQuestion({ ...fields, resolve })),
+      showHistory: setHistoryOf,
       pickEmoji: async (at, onPick) => {
         const emoji = await pickEmoji(picker.current, at);
         if (emoji) onPick(emoji);
@@ -92,6 +95,7 @@ function UserShell({ client, changes, settings, openChat, children }) {
   return html`
     <${AppContext.Provider} value=${app}>
       ${children}
+      ${historyOf !== null && html`<${History} messageId=${historyOf} onClose=${() => setHistoryOf(null)} />`}
       ${question && html`<${Confirmation} ...${question} onAnswer=${answer} />`}
       <div ref=${toastBox} class="gr-toasts" popover="manual" role="region" aria-label=${t("notices")}>
         ${toasts.map((toast) => html`<${Toast} key=${toast.id} ...${toast} onEnd=${() => dismiss(toast)} />`)}

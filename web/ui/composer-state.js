@@ -24,13 +24,13 @@ export class ComposerState {
     this.#drafts = drafts;
     this.chatId = chatId;
     this.#restore();
+    this.replyTo = drafts.getReply(chatId);
   }
 
   #restore() {
     const edit = this.#drafts.getEdit(this.chatId);
     this.editing = edit?.message ?? null;
     this.text = edit?.text ?? this.#drafts.get(this.chatId);
-    this.replyTo = this.#drafts.getReply(this.chatId);
   }
 
   /** Reads the stored text again, after another tab changed it. */
@@ -65,7 +65,7 @@ export class ComposerState {
 
   /** Starts a reply to a message. */
   reply(message) {
-    if (this.editing) this.cancel();
+    if (this.editing) this.abandonEdit("edit");
     this.#setReply(message);
     this.#notify("edit");
   }
@@ -81,11 +81,11 @@ export class ComposerState {
     this.#drafts.setReply(this.chatId, this.replyTo);
   }
 
-  /** Ends the edit of a deleted message. Its new text is appended to the draft. */
-  abandonEdit() {
+  /** Ends an edit, by default because the message was deleted. Its new text is appended to the draft. */
+  abandonEdit(what = "gone") {
     const { text } = this;
     const isTyped = text.trim() !== "" && text !== this.editing.content;
-    this.cancel("gone");
+    this.cancel(what);
     if (isTyped) this.type([this.text, text].filter((part) => part.trim()).join("\n"));
   }
 

@@ -17,7 +17,7 @@ export function Composer({ composer, id, class: kind = "", label, onSent, hasFoc
   const field = useRef(/** @type {any} */ (null));
   const [, draw] = useState(0);
   const [isSaving, setSaving] = useState(false);
-  const hint = useId();
+  const [hint, quote] = [useId(), useId()];
   // On touch screens Enter inserts a new line: their keyboards have no Shift+Enter.
   const isTouched = useMedia("(pointer: coarse)");
   const { editing, replyTo, text } = composer;
@@ -84,7 +84,7 @@ export function Composer({ composer, id, class: kind = "", label, onSent, hasFoc
       ${replyTo &&
       !editing &&
       html`
-        <div class="gr-composer-reply">
+        <div id=${quote} class="gr-composer-reply">
           <${Reply} />
           <div class="gr-quote"><${QuoteText} sender=${replyTo.sender} text=${replyTo.content} me=${app.client.state.me} /></div>
           <button type="button" class="gr-icon-button reply-cancel-btn" aria-label=${t("cancelReply")} onClick=${() => composer.cancelReply()}><${Close} /></button>
@@ -93,7 +93,7 @@ export function Composer({ composer, id, class: kind = "", label, onSent, hasFoc
       <div class="gr-composer-field">
         <span class="gr-grows" data-text=${text}>
           <textarea ref=${field} id=${id} class=${kind} rows="1" aria-label=${label} placeholder=${label} dir=${text === "" ? undefined : "auto"}
-            aria-describedby=${hint} value=${text} enterkeyhint=${isTouched ? "enter" : "send"} autocapitalize="sentences"
+            aria-describedby=${replyTo && !editing ? `${quote} ${hint}` : hint} value=${text} enterkeyhint=${isTouched ? "enter" : "send"} autocapitalize="sentences"
             autocomplete="off" aria-invalid=${isTooLong ? "true" : undefined}
             onInput=${(event) => composer.type(event.currentTarget.value)} onKeyDown=${onKeyDown}></textarea>
         </span>

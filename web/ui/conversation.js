@@ -35,7 +35,7 @@ function numberOf(place) {
  * @param {boolean} [props.hasFocus] whether the composer gets the focus
  */
 export function Conversation({ chatId, header, place: given = NOWHERE, hooks = {}, hasFocus = false }) {
-  const { client, composers } = useAppContext();
+  const { client, composers, errorText, toast } = useAppContext();
   const [problem, setProblem] = useState(/** @type {any} */ (null));
   const [attempts, setAttempts] = useState(0);
   const scrollToNewest = useRef(() => {});
@@ -55,7 +55,16 @@ export function Conversation({ chatId, header, place: given = NOWHERE, hooks = {
     setProblem(null);
     openIn(client, chatId, place.messageId).then(
       () => isHere && setOpened(place),
-      (error) => isHere && setProblem(error),
+      (error) => {
+        if (!isHere) return;
+        setProblem(error);
+        // The messages that are there stay.
+        if (place === quoted.place && client.state.isOpen(chatId)) {
+          setProblem(null);
+          setQuoted({ given, place: null });
+          toast(errorText(error));
+        }
+      },
     );
     return () => void (isHere = false);
   }, [client, chatId, place, attempts]);

@@ -9,7 +9,7 @@ export function Dialog({ title, onClose, children, header = null, class: kind = 
   const [dialog, onEnd] = useModal(onClose);
   const label = useId();
   return html`
-    <dialog ref=${dialog} class=${`gr-dialog ${kind}`} aria-labelledby=${label} onClose=${onEnd} onClick=${onBackdrop}>
+    <dialog ref=${dialog} class=${`gr-dialog ${kind}`} aria-labelledby=${label} onClose=${onEnd} onClick=${onBackdrop} onKeyDown=${onKeyDown}>
       <div class="gr-dialog-body">
         <header class="gr-dialog-header">
           <h2 id=${label}>${title}</h2>
@@ -34,7 +34,7 @@ export function Confirmation({ title, text, yes, no = t("cancel"), isDangerous =
   };
   return html`
     <dialog ref=${dialog} class="gr-dialog gr-confirmation" role="alertdialog" aria-labelledby=${label}
-      aria-describedby=${description} onClose=${onEnd} onClick=${onBackdrop}>
+      aria-describedby=${description} onClose=${onEnd} onClick=${onBackdrop} onKeyDown=${onKeyDown}>
       <div class="gr-dialog-body">
         <h2 id=${label}>${title}</h2>
         <p id=${description}>${text}</p>
@@ -61,6 +61,11 @@ function useModal(onClose) {
   }, []);
   // The `close` event arrives after the removal: then there is nothing left to report.
   return [dialog, () => isGone.current || onClose()];
+}
+
+/** Keeps Escape, which closes the dialog, from what the dialog is in. */
+function onKeyDown(event) {
+  if (event.key === "Escape") event.stopPropagation();
 }
 
 /** Closes a dialog by a click beside it. */

@@ -81,17 +81,18 @@ export class Drafts {
     this.set(editIn(chatId), edit ? JSON.stringify(edit) : "");
   }
 
-  /** Returns the message being replied to. */
+  /** Returns the message being replied to. Each tab has its own, which outlives a reload. */
   getReply(chatId) {
     try {
-      return JSON.parse(this.get(replyIn(chatId)) || "null");
+      return JSON.parse(this.#use(this.#ofTab, (storage, key) => storage.getItem(key), replyIn(chatId)) ?? "null");
     } catch {
       return null;
     }
   }
 
   setReply(chatId, message) {
-    this.set(replyIn(chatId), message ? JSON.stringify(message) : "");
+    const text = message && JSON.stringify(message);
+    this.#use(this.#ofTab, (storage, key) => (text ? storage.setItem(key, text) : storage.removeItem(key)), replyIn(chatId));
   }
 
   #onOther({ key, oldValue, newValue, storageArea }) {

@@ -9,7 +9,7 @@ import { Menu, MenuItem } from "./menu.js";
 import { isPinned, mayPin, usePinning } from "./pins.js";
 import { QuickReactions, rememberReaction } from "./quick-reactions.js";
 import { Quote } from "./quote.js";
-import { swipeHandlers } from "./swipe.js";
+import { useSwipe } from "./swipe.js";
 import { copy, isEmoji, Text } from "./text.js";
 import { dateAndTime, listOf, t, timeOfDay } from "./texts.js";
 
@@ -33,6 +33,7 @@ export const MessageRow = memo(function MessageRow(props) {
     wasGone.current = isGone;
   }, [isGone]);
   const reply = message.id === null || isGone || !chat ? null : () => composer.reply(message);
+  useSwipe(row, reply);
   const hasName = !isMine && isFirst && chat?.chat_type !== "dm";
   const kind = classes(
     "gr-row message-item",
@@ -46,7 +47,7 @@ export const MessageRow = memo(function MessageRow(props) {
   );
   return html`
     <div ref=${row} class=${kind} role="listitem" data-key=${id} data-message-id=${message.id ?? undefined} tabindex=${isCurrent ? 0 : -1}
-      onFocusIn=${() => onFocus(id)} onKeyDown=${(event) => onRowKey(event, reply)} ...${reply ? swipeHandlers(reply) : {}}>
+      onFocusIn=${() => onFocus(id)} onKeyDown=${(event) => onRowKey(event, reply)} aria-keyshortcuts=${reply ? "R" : undefined}>
       ${!isMine && html`<span class=${classes("gr-row-face", hasName && "has-name")}>${isFirst && html`<${Avatar} user=${message.sender} small />`}</span>`}
       <div class="gr-row-main">
         <span class=${hasName ? "gr-row-name" : "gr-hidden"}>${isMine ? t("you") : message.sender.display_name}</span>
@@ -151,10 +152,11 @@ function Actions({ message, me, chat, isMine, isCurrent, composer }) {
         `}
       >${() => html`
         ${settings.can("reactions") && html`<${QuickReactions} message=${message} me=${me} onMore=${() => react(actions.current)} />`}
-        ${chat && html`<${MenuItem} icon=${Reply} class="reply-btn" aria-keyshortcuts="R" onSelect=${() => composer.reply(message)}>${t("reply")}<//>`}
+        ${chat && html`<${MenuItem} icon=${Reply} class="reply-btn" onSelect=${() => composer.reply(message)}>${t("reply")}<//>`}
         <${MenuItem} icon=${Copy} onSelect=${() => copy(message.content, app.toast)}>${t("copy")}<//>
         ${mayPin(chat, me) && html`<${PinItem} message=${message} setPinned=${setPinned} />`}
         ${!isMine && chat && html`<${MenuItem} icon=${Unread} class="unread-from-btn" onSelect=${makeUnread}>${t("makeUnread")}<//>`}
+        ${message.is_edited && settings.showsHistory(me) && html`<${MenuItem} icon=${Clock} class="history-btn" onSelect=${() => app.showHistory(message.id)}>${t("history")}<//>`}
         ${isMine && settings.can("editing") && html`<${MenuItem} icon=${Edit} class="edit-btn" onSelect=${() => composer.edit(message)}>${t("edit")}<//>`}
         ${isMine && settings.can("deleting") && html`<${MenuItem} icon=${Trash} class="delete-btn" isDangerous onSelect=${remove}>${t("delete")}<//>`}
         ${isMine && readers.length > 0 && html`<p class="gr-menu-note">${t("readBy", { names: listOf(readers.map((user) => user.display_name)) })}</p>`}
@@ -192,7 +194,7 @@ function Reactions({ message, me, chat, isCurrent }) {
 
 /** Opens the message's menu by the keys that open context menus, and replies by R. */
 function onRowKey(event, reply) {
-  const isReplyKey = reply && event.key.toLowerCase() === "r" && !(event.ctrlKey || event.metaKey || event.altKey);
+  const isReplyKey = reply && (event.key.toLowerCase() === "r" || (event.code === "KeyR" && !/^[a-z]$/i.test(event.key))) && !(event.ctrlKey || event.metaKey || event.altKey);
   if (isReplyKey && event.target === event.currentTarget) {
     event.preventDefault();
     return reply();

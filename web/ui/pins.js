@@ -1,8 +1,8 @@
 /** The pinned messages of a chat: a bar above its messages, and their list. */
 
-import { useAppContext, useAttempt, useStore } from "./app-context.js";
+import { useAppContext, useAttempt, useRetry, useStore } from "./app-context.js";
 import { Dialog } from "./dialog.js";
-import { html, useEffect, useState } from "./html.js";
+import { focusedBeside, html, useEffect, useLayoutEffect, useRef, useState } from "./html.js";
 import { Close, Pin } from "./icons.js";
 import { mayManage } from "./members.js";
 import { BreakableText, oneLine } from "./text.js";
@@ -35,27 +35,50 @@ export function usePinning() {
 /** @param {{chatId: number, onMessage: (messageId: number) => void}} props */
 export function PinBar({ chatId, onMessage }) {
   const { client } = useAppContext();
-  const pins = useStore((state) => state.pins(chatId));
+  const pins = useStore((state) => state.pins(chatId)) ?? [];
   const [isListed, setListed] = useState(false);
-  useEffect(() => void client.loadPins(chatId).catch(() => {}), [client, chatId]);
-  if (!pins?.length) return null;
-  const count = t("pinnedCount", { count: pins.length });
+  const [problem, setProblem] = useState(/** @type {any} */ (null));
+  const place = useRef(/** @type {any} */ (null));
+  const load = () => {
+    setProblem(null);
+    client.loadPins(chatId).catch(setProblem);
+  };
+  useEffect(load, [client, chatId]);
+  useRetry(problem, load);
+  const close = () => {
+    setListed(false);
+    // The bar is gone, so the dialog cannot give it the focus back.
+    if (pins.length === 0) place.current.closest(".gr-conversation").querySelector(".gr-messages")?.focus();
+  };
   return html`
-    <button type="button" class="gr-pin-bar" aria-haspopup="dialog" onClick=${() => setListed(true)}>
-      <${Pin} /><span class="gr-pin-count">${count}</span>
-      <span class="gr-pin-text" dir="auto"><${BreakableText} text=${oneLine(pins[0].content)} /></span>
-    </button>
-    ${isListed &&
-    html`<${PinList} chatId=${chatId} pins=${pins} onClose=${() => setListed(false)} onMessage=${(id) => (setListed(false), onMessage(id))} />`}
+    <div ref=${place} class="gr-pin-place">
+      ${pins.length > 0 &&
+      html`
+        <button type="button" class="gr-pin-bar" aria-haspopup="dialog" onClick=${() => setListed(true)}>
+          <${Pin} /><span class="gr-pin-count">${t("pinnedCount", { count: pins.length })}</span>
+          <span class="gr-pin-text" dir="auto"><${BreakableText} text=${oneLine(pins[0].content)} /></span>
+        </button>
+      `}
+      ${isListed &&
+      html`<${PinList} chatId=${chatId} pins=${pins} onClose=${close} onMessage=${(id) => (setListed(false), onMessage(id))} />`}
+    </div>
   `;
 }
 
 function PinList({ chatId, pins, onClose, onMessage }) {
   const setPinned = usePinning();
   const may = useStore((state) => mayPin(state.chats.get(chatId), state.me));
+  const list = useRef(/** @type {any} */ (null));
+  const holdsFocus = list.current?.contains(focusedBeside(list.current));
+  useLayoutEffect(() => {
+    // The focused button has been removed.
+    if (!holdsFocus || list.current.contains(focusedBeside(list.current))) return;
+    (list.current.querySelector(".unpin-btn") ?? list.current.closest("dialog").querySelector("#close-dialog-btn")).focus();
+  }, [pins]);
   return html`
     <${Dialog} title=${t("pinnedTitle")} onClose=${onClose}>
-      <ul class="gr-pins">
+      ${pins.length === 0 && html`<p class="gr-note">${t("pinnedNone")}</p>`}
+      <ul ref=${list} class="gr-pins">
         ${pins.map(
           (message) => html`
             <li key=${message.id}>
@@ -65,8 +88,9 @@ function PinList({ chatId, pins, onClose, onMessage }) {
               </button>
               ${may &&
               html`
-                <button type="button" class="gr-icon-button unpin-btn" aria-label=${t("unpinMessage")} title=${t("unpinMessage")}
-                  onClick=${() => setPinned(message, false)}><${Close} /></button>
+                <button type="button" class="gr-icon-button unpin-btn" title=${t("unpinMessage")} onClick=${() => setPinned(message, false)}>
+                  <${Close} /><span class="gr-hidden">${t("unpinMessage")}: ${oneLine(message.content).slice(0, 60)}</span>
+                </button>
               `}
             </li>
           `,

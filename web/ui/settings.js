@@ -17,6 +17,12 @@ export class Settings {
     return this.#answer.show_deleted ?? true;
   }
 
+  /** Whether a user may see the texts of messages before their edits. */
+  showsHistory(me) {
+    const { message_history: history = "off" } = this.#answer;
+    return history === "members" || (history === "staff" && Boolean(me?.is_staff));
+  }
+
   /** Whether a user may start chats with others and add people. */
   mayStartChats(me) {
     return this.#answer.contacts !== "staff-only-start" || Boolean(me?.is_staff);

@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 
 use crate::{
     core::model::{ChatId, Seq},
-    hub::FrameBatch,
+    hub::{FrameBatch, frame_batch::SubscriptionChange},
 };
 
 /// Largest batch in bytes, unless a single event is larger. Each socket buffers one copy.
@@ -70,8 +70,25 @@ impl Batcher {
         let mut batches = Vec::new();
         while let Some(chunk) = chunks.next() {
             let on_taken = if chunks.peek().is_none() { on_taken.take() } else { None };
-            batches.push(FrameBatch::of_many(chat, chunk, on_taken));
+            batches.push(FrameBatch::of_many(chat, SubscriptionChange::Same, chunk, on_taken));
         }
         batches
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_events_of_a_change_stay_together() {
+        let mut batcher = Batcher::default();
+        let text = |length| ByteString::from("x".repeat(length));
+        batcher.put(1, text(MAX_BATCH - 10), None);
+        batcher.put(2, text(5), Some(text(100)));
+        batcher.put(2, text(5), Some(text(100)));
+        batcher.put(3, text(5), None);
+        let counts: Vec<usize> = batcher.wrap(ChatId(1), None).iter().map(|batch| batch.count()).collect();
+        assert_eq!(counts, [3, 1]);
     }
 }

@@ -194,7 +194,9 @@ impl ChatActor {
         if is_closed {
             self.end_observation_of_guests(event.seq);
         } else if is_message && let Some(frame) = frames::shared(event, message, &self.services.links) {
-            let batch = self.batch(Some(event.seq), SubscriptionChange::Watches, &frame);
+            let both = [Some(frame), frames::second(event)].into_iter().flatten();
+            let events: Vec<_> = both.map(|frame| (Some(event.seq), frame)).collect();
+            let batch = FrameBatch::of_many(self.chat, SubscriptionChange::Watches, &events, None);
             self.observers.guests().for_each(|socket| socket.deliver(&batch));
         }
     }

@@ -9,6 +9,7 @@ pub mod custom;
 pub mod emoji;
 pub mod event;
 pub mod guests;
+pub mod history;
 pub mod host_names;
 pub mod ids;
 pub mod permission;

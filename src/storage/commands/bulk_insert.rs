@@ -84,20 +84,33 @@ fn post_decided(
 ) -> Result<Option<Vec<Outcome>>, StorageError> {
     let mut changed = HashMap::new();
     let mut new = Vec::with_capacity(posts.len());
+    let mut outcomes: Vec<Option<Outcome>> = Vec::with_capacity(posts.len());
     for post in posts {
         let Some(chat) = chats.get(&post.chat) else { return Ok(None) };
         if !is_decided(conn, post, chat)? {
             return Ok(None);
         }
-        let Ok(quote) = quotes.find(post) else { return Ok(None) };
+        let quote = match quotes.find(post) {
+            // It may be a retry of what was posted before the quoted message was deleted.
+            Err(_) if post.new.client_id.is_some() => return Ok(None),
+            Err(refusal) => {
+                outcomes.push(Some(Err(refusal.into())));
+                continue;
+            }
+            Ok(quote) => quote,
+        };
         let chat = changed.entry(post.chat).or_insert_with(|| chat.clone());
         new.push(post.take_place(policy, chat, quote));
+        outcomes.push(None);
     }
+    let expected = new.len();
     let stored = store(conn, new, &changed)?;
-    if stored.len() < posts.len() {
+    if stored.len() < expected {
         return Ok(None);
     }
-    let outcomes = stored.into_iter().map(|message| Ok(Done::posted(message))).collect();
+    let mut stored = stored.into_iter().map(|message| Ok(Done::posted(message)));
+    let mut next = || stored.next().unwrap_or_else(|| Err(Refusal::Internal.into()));
+    let outcomes = outcomes.into_iter().map(|outcome| outcome.unwrap_or_else(&mut next)).collect();
     chats.extend(changed);
     Ok(Some(outcomes))
 }

@@ -17,7 +17,7 @@ use crate::{
         AnyConn, StorageError, StoragePolicy,
         queries::membership::{self, Membership},
         tables::{
-            chats, members,
+            chats, members, message_versions,
             messages::{self, Posted, UnstoredMessage},
             pins, reactions, tombstones,
         },
@@ -150,6 +150,9 @@ pub(crate) fn edit(
     take_number(&mut chat);
     message.seq = chat.seq;
     if let Some(body) = body {
+        if policy.keeps_history {
+            message_versions::add(conn, &message, chat.seq)?;
+        }
         message.content = body.as_str().to_owned();
         message.is_edited = true;
         message.updated_at = Timestamp::now().max(message.updated_at);
@@ -178,6 +181,7 @@ pub(crate) fn delete(
     message.reply_to = None;
     message.updated_at = Timestamp::now().max(message.updated_at);
     messages::mark_deleted(conn, (chat.id, message.pos), message.seq, message.updated_at)?;
+    message_versions::clear(conn, chat.id, message.id)?;
     let unpinned = unpin(conn, &chat, message.id)?;
     let is_left = reactions::clear(conn, (chat.id, message.id))?;
     tombstones::record(conn, chat.id, by, message.pos)?;

@@ -26,11 +26,14 @@ pub(crate) fn set(
     is_pinned: bool,
 ) -> Result<Done, StorageError> {
     let mut chat = membership::authorized(conn, chat, by, Ability::Pin)?.chat;
-    let message = messages::in_chat(conn, chat.id, id)?.filter(|message| !message.is_deleted);
+    let was_pinned = pins::is_pinned(conn, chat.id, id)?;
+    let message = messages::in_chat(conn, chat.id, id)?;
+    // A node of an earlier version leaves deleted messages pinned.
+    let message = message.filter(|message| !message.is_deleted || (was_pinned && !is_pinned));
     let mut message = message.ok_or(Refusal::NotFound)?;
     message.note_readers(&members::readers(conn, &chat, policy.receipts_max_members)?);
     let answer = Answer::Unchanged(Box::new(message.clone()));
-    if pins::is_pinned(conn, chat.id, id)? == is_pinned {
+    if was_pinned == is_pinned {
         return Ok(Done::unchanged(answer));
     }
     if is_pinned && pins::count(conn, chat.id)? >= MAX_PINS {

@@ -68,6 +68,7 @@ row! {
         seq: i64,
         is_deleted: bool,
         content: String,
+        reply_to: Option<i64>,
         reactions: String,
         /// The position that is noted for the id.
         located: Option<i64> = "i.pos",
@@ -138,6 +139,15 @@ impl Checker<'_> {
             if row.is_deleted && !row.content.is_empty() {
                 self.differs(&format!("message {id}: the content of a tombstone"), "present", "none");
             }
+            if let Some(quoted) = row.reply_to
+                && !checked.iter().any(|earlier: &Checked| earlier.id == quoted)
+            {
+                self.differs(
+                    &format!("message {id}: what it replies to"),
+                    quoted,
+                    "no earlier message of the chat",
+                );
+            }
             (last_id, last_created) = (id, created);
             let CheckedRow { is_deleted, reactions, .. } = row;
             checked.push(Checked { id, pos, sender, is_deleted, reactions });
@@ -151,6 +161,12 @@ impl Checker<'_> {
         for id in pins::all(self.conn, self.chat)? {
             let is_there = messages.iter().any(|message| message.id == id.0 && !message.is_deleted);
             self.expect(&format!("whether pinned message {id} is there"), true, is_there);
+        }
+        let highest = sql!("SELECT coalesce(max(seq), 0) FROM pins WHERE chat_id = ?", self.chat)
+            .one::<i64>(self.conn)?;
+        let head = sql!("SELECT seq FROM chats WHERE id = ?", self.chat).one::<i64>(self.conn)?;
+        if highest > head {
+            self.differs("the number of a pin", highest, head);
         }
         Ok(())
     }

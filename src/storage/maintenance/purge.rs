@@ -6,7 +6,9 @@ use crate::storage::{
     AnyConn, StorageError,
     commands::succession,
     db::{sql::sql, steps::delete_some},
-    tables::{custom_values, locks, members::clear_members, merged_guests, pins, reactions},
+    tables::{
+        custom_values, locks, members::clear_members, merged_guests, message_versions, pins, reactions,
+    },
 };
 
 /// Most messages removed per step.
@@ -39,7 +41,10 @@ fn clear_chat(conn: &mut AnyConn) -> Result<bool, StorageError> {
         if delete_some!(conn, "sent_counts", "sender_id, block", "chat_id = ?", chat)? > 0 {
             return Ok(true);
         }
-        if pins::clear_chat(conn, chat)? || merged_guests::clear_chat(conn, chat)? {
+        if message_versions::clear_chat(conn, chat)?
+            || pins::clear_chat(conn, chat)?
+            || merged_guests::clear_chat(conn, chat)?
+        {
             return Ok(true);
         }
         custom_values::clear_of_chat(conn, chat)?;

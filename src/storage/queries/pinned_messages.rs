@@ -15,7 +15,10 @@ pub fn of_chat(
     chat: &Chat,
 ) -> Result<Vec<Message>, StorageError> {
     let ids = pins::all(conn, chat.id)?;
-    load(conn, policy, chat, &ids)
+    let mut messages = load(conn, policy, chat, &ids)?;
+    // A node of an earlier version leaves deleted messages pinned.
+    messages.retain(|message| !message.is_deleted);
+    Ok(messages)
 }
 
 /// Loads messages with their readers, in the order given.

@@ -13,6 +13,7 @@ pub mod join_counts;
 pub mod locks;
 pub mod members;
 pub mod merged_guests;
+pub mod message_versions;
 pub mod messages;
 pub mod pins;
 pub mod positions;

@@ -29,8 +29,10 @@ pub(super) type Unquoted = (Message, Option<MessageId>);
 /// Loads the quotes of messages. It takes one statement if any message replies to another one.
 pub(super) fn add(conn: &mut AnyConn, messages: Vec<Unquoted>) -> Result<Vec<Message>, StorageError> {
     let quotes = load(conn, messages.iter().filter_map(|(_, reply_to)| *reply_to))?;
-    let quoted = |id| quotes.get(&id).map(|(_, quote)| Box::new(quote.clone()));
-    let add = |(message, reply_to): Unquoted| Message { reply_to: reply_to.and_then(quoted), ..message };
+    let add = |(message, reply_to): Unquoted| {
+        let quoted = reply_to.and_then(|id| quotes.get(&id)).filter(|(chat, _)| *chat == message.chat);
+        Message { reply_to: quoted.map(|(_, quote)| Box::new(quote.clone())), ..message }
+    };
     Ok(messages.into_iter().map(add).collect())
 }
 

@@ -52,7 +52,12 @@ impl Action {
 }
 
 fn policy() -> StoragePolicy {
-    StoragePolicy { content_key: vec![7; 32], max_chats_per_user: 1_000_000, ..StoragePolicy::for_tools() }
+    StoragePolicy {
+        content_key: vec![7; 32],
+        keeps_history: true,
+        max_chats_per_user: 1_000_000,
+        ..StoragePolicy::for_tools()
+    }
 }
 
 fn policy_of_contacts(contacts: Contacts) -> StoragePolicy {

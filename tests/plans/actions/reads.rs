@@ -25,8 +25,8 @@ use greenroom::{
         },
         tables::{
             blocks, chats, custom_values::CustomFilter, dm_partners, event_cursors, external_users,
-            foreign_hashes, join_counts, members, messages, positions, quotes, revocations, sessions,
-            settings, tokens, user_custom, users,
+            foreign_hashes, join_counts, members, message_versions, messages, positions, quotes, revocations,
+            sessions, settings, tokens, user_custom, users,
         },
     },
 };
@@ -239,6 +239,9 @@ fn of_messages() -> Vec<Action> {
             positions::count_before(conn, &chat, world.message(HISTORY, 3).0)?;
             // A message of another chat.
             positions::count_before(conn, &chat, world.message(CHANGED, 3).0).map(drop)
+        }),
+        reads("earlier texts of a message", |conn, world| {
+            message_versions::of(conn, HISTORY, world.message(HISTORY, 60)).map(drop)
         }),
         reads("pinned messages", |conn, _| {
             let chat = membership::authorized(conn, HISTORY, SILENT, Ability::TakePart)?.chat;
