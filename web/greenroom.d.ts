@@ -98,7 +98,15 @@ export interface Message {
   custom: Custom;
   /** The message that it replies to, as that one is now. */
   reply_to: Quote | null;
+  /** The text of another message that it forwards, as it was then. `content` may then be empty. */
+  forwarded_from: Forwarded | null;
   seq: number;
+}
+
+/** The text that a message forwards. */
+export interface Forwarded {
+  sender: User;
+  content: string;
 }
 
 /** What a message shows of the message that it replies to. */
@@ -388,7 +396,7 @@ export class Api {
   messages(chatId: number, query?: MessagesQuery): Promise<Page<Message>>;
   message(id: number): Promise<Message>;
   /** Prefer `Greenroom.send`, which retries and never loses the message. */
-  sendMessage(chatId: number, fields: { content: string; client_id?: string; reply_to?: number | null; custom?: Custom }): Promise<Message>;
+  sendMessage(chatId: number, fields: { content?: string; client_id?: string; reply_to?: number | null; forward?: number | null; custom?: Custom }): Promise<Message>;
   editMessage(id: number, content: string): Promise<Message>;
   /** Merges data into a message's: null removes a name, and instead of the object all names. */
   setMessageCustom(id: number, custom: Custom | null): Promise<Message>;
@@ -472,6 +480,7 @@ export interface OutgoingMessage {
   readonly content: string;
   readonly custom: Custom;
   readonly reply_to: Quote | null;
+  readonly forwarded_from: Forwarded | null;
   readonly client_id: string;
   readonly created_at: string;
   readonly sender: User | null;
@@ -621,7 +630,7 @@ export class Greenroom {
   unwatch(chatId: number): void;
 
   /** Sends a message. It is in the state at once. It is retried until the server stores or refuses it, also after a reload. */
-  send(chatId: number, content: string, options?: { custom?: Custom; replyTo?: Pick<Message, "id" | "sender" | "content"> }): OutgoingMessage;
+  send(chatId: number, content: string, options?: { custom?: Custom; replyTo?: Pick<Message, "id" | "sender" | "content">; forward?: Message }): OutgoingMessage;
   edit(messageId: number, content: string): Promise<Message>;
   delete(messageId: number): Promise<void>;
   /** Adds or removes the user's reaction. Without `action` it toggles, for a loaded message. */

@@ -17,9 +17,9 @@ use crate::core::model::{
 #[schema(as = NewMessage)]
 pub struct PostFields {
     /// Text. Leading and trailing white space is removed. Control characters other than newline, carriage
-    /// return and tab are rejected.
+    /// return and tab are rejected. Required, except with `forward`.
     #[serde(default)]
-    #[schema(value_type = String, required, min_length = 1, max_length = 5000)]
+    #[schema(value_type = Option<String>, max_length = 5000)]
     pub content: Field,
     /// Idempotency key chosen by the sender, such as a UUID. With it the request can be retried safely.
     #[serde(default)]
@@ -29,6 +29,10 @@ pub struct PostFields {
     #[serde(default)]
     #[schema(value_type = Option<MessageId>)]
     pub reply_to: Field,
+    /// A message that the sender may read, in any chat: its text is copied.
+    #[serde(default)]
+    #[schema(value_type = Option<MessageId>)]
+    pub forward: Field,
     /// Data of the host.
     #[serde(default)]
     #[schema(value_type = Option<HashMap<String, serde_json::Value>>)]
@@ -38,16 +42,23 @@ pub struct PostFields {
 impl PostFields {
     pub fn check(self) -> Result<NewMessage, FieldErrors> {
         let mut errors = FieldErrors::default();
-        let content = self.content.text().and_then(|text| MessageBody::parse(&text));
+        let forward = errors.note("forward", message_id(&self.forward));
+        let is_forward = matches!(forward, Some(Some(_)));
+        let content = match self.content.optional_text() {
+            Ok(text) if is_forward && text.as_deref().is_none_or(|text| text.trim().is_empty()) => {
+                Ok(MessageBody::empty())
+            }
+            _ => self.content.text().and_then(|text| MessageBody::parse(&text)),
+        };
         let content = errors.note("content", content);
         let client_id = self.client_id.optional_text();
         let client_id = client_id.and_then(|text| text.map(|text| ClientId::parse(&text)).transpose());
         let client_id = errors.note("client_id", client_id);
         let reply_to = errors.note("reply_to", message_id(&self.reply_to));
         let custom = errors.note("custom", self.custom.new_data());
-        match (content, client_id, reply_to, custom) {
-            (Some(body), Some(client_id), Some(reply_to), Some(custom)) => {
-                Ok(NewMessage { body, client_id, reply_to, custom })
+        match (content, client_id, (reply_to, forward), custom) {
+            (Some(body), Some(client_id), (Some(reply_to), Some(forward)), Some(custom)) => {
+                Ok(NewMessage { body, client_id, reply_to, forward, custom })
             }
             _ => Err(errors),
         }

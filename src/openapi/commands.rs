@@ -13,7 +13,7 @@ use crate::{
 const COMMANDS: [(&str, &str, &str, &str); 11] = [
     (
         "send_message",
-        "chat_id! content! client_id reply_to custom",
+        "chat_id! content client_id reply_to forward custom",
         "Sends a message.",
         r#"{"chat_id": 1, "content": "Hello!", "client_id": "c-2"}"#,
     ),

@@ -94,6 +94,7 @@ pub(crate) fn message() -> Value {
         "client_id": null,
         "custom": { "order": 17 },
         "reply_to": quote(),
+        "forwarded_from": null,
         "seq": 6,
     })
 }

@@ -10,7 +10,9 @@ use utoipa::{
 };
 
 use super::{Links, Part, UserView, render_raw};
-use crate::core::model::{ChatId, Message, MessageId, Quote, Reaction, Seq, Timestamp, UserCard, UserId};
+use crate::core::model::{
+    ChatId, Forwarded, Message, MessageId, Quote, Reaction, Seq, Timestamp, UserCard, UserId,
+};
 
 /// A message, over REST and in events.
 #[derive(Debug, Serialize, ToSchema)]
@@ -18,7 +20,8 @@ use crate::core::model::{ChatId, Message, MessageId, Quote, Reaction, Seq, Times
 pub struct MessageView<'a> {
     id: MessageId,
     chat: ChatId,
-    /// Up to 5,000 characters, never escaped: show it as text. Empty in a tombstone.
+    /// Up to 5,000 characters, never escaped: show it as text. Empty in a tombstone, and where a text is forwarded
+    /// without a comment.
     content: &'a str,
     created_at: Timestamp,
     updated_at: Timestamp,
@@ -43,6 +46,9 @@ pub struct MessageView<'a> {
     /// The message of the chat that it replies to, as that one is now.
     #[schema(required)]
     reply_to: Option<QuoteView<'a>>,
+    /// The text of another message that it forwards. `content` may then be empty.
+    #[schema(required)]
+    forwarded_from: Option<ForwardedView<'a>>,
     /// The number of its latest change: of two copies, keep the one with the higher number.
     seq: Seq,
 }
@@ -57,6 +63,16 @@ struct QuoteView<'a> {
     /// The first 200 characters of the content, never escaped. Empty if the message is deleted.
     excerpt: &'a str,
     is_deleted: bool,
+}
+
+/// The text that a message forwards, as it was then.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Forwarded)]
+struct ForwardedView<'a> {
+    #[schema(value_type = UserView)]
+    sender: Part<'a, UserView<'a>>,
+    /// Never escaped.
+    content: &'a str,
 }
 
 impl<'a> MessageView<'a> {
@@ -84,6 +100,10 @@ impl<'a> MessageView<'a> {
             excerpt: &quote.excerpt,
             is_deleted: quote.is_deleted,
         };
+        let forwarded = |forwarded: &'a Forwarded| ForwardedView {
+            sender: card(&forwarded.sender),
+            content: &forwarded.content,
+        };
         Self {
             id: message.id,
             chat: message.chat,
@@ -99,6 +119,7 @@ impl<'a> MessageView<'a> {
             client_id: message.client_id.as_deref(),
             custom: message.custom.shown(false),
             reply_to: message.reply_to.as_deref().map(quoted),
+            forwarded_from: message.forwarded_from.as_deref().map(forwarded),
             seq: message.seq,
         }
     }
@@ -110,7 +131,10 @@ pub struct Senders(Vec<(UserId, Box<RawValue>)>);
 impl Senders {
     pub fn of<'a>(messages: &'a [Message], links: &Links) -> Self {
         let mut senders: Vec<(UserId, Box<RawValue>)> = Vec::new();
-        let quoted = |message: &'a Message| message.reply_to.as_deref().map(|quote| &quote.sender);
+        let quoted = |message: &'a Message| {
+            let quoted = message.reply_to.as_deref().map(|quote| &quote.sender);
+            quoted.into_iter().chain(message.forwarded_from.as_deref().map(|forwarded| &forwarded.sender))
+        };
         for sender in messages.iter().flat_map(|message| iter::once(&message.sender).chain(quoted(message))) {
             if senders.iter().all(|(id, _)| *id != sender.id) {
                 senders.push((sender.id, render_raw(&UserView::new(sender, links))));

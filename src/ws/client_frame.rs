@@ -47,6 +47,10 @@ pub(crate) struct ClientFrame {
     #[serde(default)]
     #[schema(value_type = Option<MessageId>)]
     pub(super) reply_to: Field,
+    /// A message whose text is copied.
+    #[serde(default)]
+    #[schema(value_type = Option<MessageId>)]
+    pub(super) forward: Field,
     /// Data of the host for the message. An edit merges it.
     #[serde(default)]
     #[schema(value_type = Option<HashMap<String, serde_json::Value>>)]

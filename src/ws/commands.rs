@@ -140,6 +140,7 @@ async fn run_command(client: &Client, frame: ClientFrame) -> Result<Ack, ApiErro
                 content: frame.content.clone(),
                 client_id: frame.client_id.clone(),
                 reply_to: frame.reply_to.clone(),
+                forward: frame.forward.clone(),
                 custom: frame.custom.clone(),
             };
             message(messages::post_message(state, caller, frame.chat()?, fields.check().into()).await?)

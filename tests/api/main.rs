@@ -22,6 +22,7 @@ mod documents;
 mod edge;
 mod events;
 mod foreign;
+mod forwarding;
 mod frames;
 mod guests;
 mod handshakes;

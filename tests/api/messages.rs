@@ -65,7 +65,7 @@ async fn a_new_message_has_all_its_fields() {
     let sender = json!({"id": ann.id, "username": "ann", "display_name": "ann", "avatar_url": avatar, "is_guest": false});
     let rest = json!({
         "chat": chat, "content": "hi", "is_edited": false, "is_deleted": false, "sender": sender, "reactions": [],
-        "read_by": [ann.id], "read_count": 1, "client_id": null, "custom": {}, "reply_to": null, "seq": 2
+        "read_by": [ann.id], "read_count": 1, "client_id": null, "custom": {}, "reply_to": null, "forwarded_from": null, "seq": 2
     });
     assert_eq!(message, rest);
 }

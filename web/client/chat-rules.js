@@ -70,19 +70,23 @@ export function updateMembers(members, gone, { added, changed }) {
   return kept;
 }
 
-/** Returns a message with the card of a user replaced, as its sender and in its quote. */
+/** Returns a message with the card of a user replaced: as its sender, in its quote, and of what it forwards. */
 export function withSender(message, userId, replaced) {
+  if (!message) return message;
   const change = (part) => (part?.sender.id === userId ? { ...part, sender: replaced(part.sender) } : part);
-  const reply_to = message ? change(message.reply_to ?? null) : null;
-  return reply_to === (message?.reply_to ?? null) ? change(message) : { ...change(message), reply_to };
+  const changed = change(message);
+  const parts = ["reply_to", "forwarded_from"].filter((name) => message[name] && change(message[name]) !== message[name]);
+  if (parts.length === 0) return changed;
+  return { ...changed, ...Object.fromEntries(parts.map((name) => [name, change(message[name])])) };
 }
 
 /** The longest excerpt in a quote, in characters. */
 const EXCERPT = 200;
 
 /** Returns what a message shows of another one that it replies to, as the server does. */
-export function quoteOf({ id, sender, content, is_deleted = false }) {
+export function quoteOf({ id, sender, content, forwarded_from = null, is_deleted = false }) {
   // A character takes at most two UTF-16 units.
-  const excerpt = [...content.slice(0, 2 * EXCERPT)].slice(0, EXCERPT).join("");
+  const text = content || forwarded_from?.content || "";
+  const excerpt = [...text.slice(0, 2 * EXCERPT)].slice(0, EXCERPT).join("");
   return { id, sender, excerpt, is_deleted };
 }

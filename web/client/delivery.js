@@ -96,8 +96,8 @@ export class Delivery {
   }
 
   /** Posts a message. It may be posted twice, over both transports: the server deduplicates by `client_id`. */
-  async #post({ chat, content, custom, reply_to, client_id }) {
-    const fields = { content, custom, ...(reply_to && { reply_to: reply_to.id }), client_id };
+  async #post({ chat, content, custom, reply_to, forward, client_id }) {
+    const fields = { content, custom, ...(reply_to && { reply_to: reply_to.id }), ...(forward && { forward }), client_id };
     const rest = async () => ({ message: await this.#api.sendMessage(chat, fields) });
     return (await this.#commands.run({ type: "send_message", chat_id: chat, ...fields }, rest)).message;
   }

@@ -155,11 +155,14 @@ export class Greenroom {
 
   // Commands
 
-  send(chatId, content, { custom, replyTo } = {}) {
+  send(chatId, content, { custom, replyTo, forward } = {}) {
     this.#typingNotifier.messageSent(chatId);
     this.#connection.hurry();
     const reply_to = replyTo ? quoteOf(replyTo) : null;
-    return this.#outbox.add({ chat: chatId, content, custom, reply_to }, this.state.me, this.api.now());
+    const copied = forward && (forward.content || !forward.forwarded_from ? forward : forward.forwarded_from);
+    const forwarded_from = copied ? { sender: copied.sender, content: copied.content } : null;
+    const fields = { chat: chatId, content, custom, reply_to, forward: forward?.id ?? null, forwarded_from };
+    return this.#outbox.add(fields, this.state.me, this.api.now());
   }
 
   #onOutgoing(message) {

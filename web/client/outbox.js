@@ -66,8 +66,8 @@ export class Outbox {
     messages.forEach(this.#changed);
   }
 
-  add({ chat, content, custom, reply_to }, sender, now) {
-    return this.#put({ chat, content, custom, reply_to, client_id: randomKey(), created_at: new Date(now).toISOString(), sender });
+  add(fields, sender, now) {
+    return this.#put({ ...fields, client_id: randomKey(), created_at: new Date(now).toISOString(), sender });
   }
 
   /** Runs work while this tab holds the chat's lock (Web Locks API). Without locks it runs at once. */

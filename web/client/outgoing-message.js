@@ -2,10 +2,10 @@
 export class OutgoingMessage {
   #outbox;
 
-  constructor(outbox, { chat, content, custom = {}, reply_to = null, client_id, created_at, sender, status = "sending", error = null }, sent) {
+  constructor(outbox, { chat, content, custom = {}, reply_to = null, forward = null, forwarded_from = null, client_id, created_at, sender, status = "sending", error = null }, sent) {
     this.#outbox = outbox;
     this.client_id = client_id;
-    Object.freeze(Object.assign(this, { id: null, chat, content, custom, reply_to, created_at, sender, status, error, sent }));
+    Object.freeze(Object.assign(this, { id: null, chat, content, custom, reply_to, forward, forwarded_from, created_at, sender, status, error, sent }));
   }
 
   retry() {

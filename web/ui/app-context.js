@@ -14,6 +14,7 @@ import { createContext, useContext, useEffect, useLatest, useRef, useState, useS
  * @property {(text: string) => void} announce announces a text to screen readers
  * @property {(text: string, action?: {label: string, run: () => void}) => void} toast shows a short notice for a while
  * @property {(question: object) => Promise<boolean>} confirm
+ * @property {(message: any) => void} showForward asks where to forward a message
  * @property {(messageId: number) => void} showHistory shows the earlier texts of a message
  * @property {(at: Element, onPick: (emoji: string) => void) => void} pickEmoji
  * @property {(chatId: number, messageId?: number) => void} openChat

@@ -3,6 +3,7 @@
 import { AppContext } from "./app-context.js";
 import { Confirmation } from "./dialog.js";
 import { pickEmoji } from "./emoji.js";
+import { ForwardDialog } from "./forward.js";
 import { History } from "./history.js";
 import { errorText } from "./errors.js";
 import { html, useEffect, useLayoutEffect, useMemo, useRef, useState, useSubscription } from "./html.js";
@@ -35,6 +36,7 @@ function UserShell({ client, changes, settings, openChat, children }) {
   const [toasts, setToasts] = useState(/** @type {any[]} */ ([]));
   const [question, setQuestion] = useState(/** @type {any} */ (null));
   const [historyOf, setHistoryOf] = useState(/** @type {number | null} */ (null));
+  const [forwarded, setForwarded] = useState(/** @type {any} */ (null));
   const toastBox = useRef(/** @type {any} */ (null));
   const picker = useRef(/** @type {any} */ (null));
   const liveRegion = useRef(/** @type {any} */ (null));
@@ -58,6 +60,7 @@ function UserShell({ client, changes, settings, openChat, children }) {
       announce: (text) => announceIn(liveRegion.current, text),
       confirm: (fields) => new Promise((resolve) => setQuestion({ ...fields, resolve })),
       showHistory: setHistoryOf,
+      showForward: setForwarded,
       pickEmoji: async (at, onPick) => {
         const emoji = await pickEmoji(picker.current, at);
         if (emoji) onPick(emoji);
@@ -95,6 +98,7 @@ function UserShell({ client, changes, settings, openChat, children }) {
   return html`
     <${AppContext.Provider} value=${app}>
       ${children}
+      ${forwarded && html`<${ForwardDialog} message=${forwarded} onClose=${() => setForwarded(null)} />`}
       ${historyOf !== null && html`<${History} messageId=${historyOf} onClose=${() => setHistoryOf(null)} />`}
       ${question && html`<${Confirmation} ...${question} onAnswer=${answer} />`}
       <div ref=${toastBox} class="gr-toasts" popover="manual" role="region" aria-label=${t("notices")}>

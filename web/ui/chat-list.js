@@ -7,7 +7,7 @@ import { Mute, Pin } from "./icons.js";
 import { Skeletons } from "./message-list.js";
 import { isMuted } from "./muting.js";
 import { Identity, titleOf } from "./people.js";
-import { oneLine } from "./text.js";
+import { oneLine, textOf } from "./text.js";
 import { ago, t } from "./texts.js";
 
 /** @param {{selected: number | null, address: (id: number) => string, onSelect: (id: number) => void, id?: string, isLoading?: boolean, children?: any}} props */
@@ -70,7 +70,7 @@ const Item = memo(function Item({ chat, isSelected, href, onSelect }) {
 /** Returns the latest message in one line. */
 function preview(message, chat, me) {
   if (!message) return t("noMessagesShort");
-  const text = oneLine(message.content);
+  const text = oneLine(textOf(message));
   if (message.sender.id === me?.id) return t("yourPreview", { text });
   return chat.chat_type === "dm" ? text : t("said", { name: message.sender.display_name, text });
 }

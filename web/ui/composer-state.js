@@ -1,5 +1,7 @@
 /** The state of a chat's composer: a new message, or an edit of a sent one. */
 
+import { textOf } from "./text.js";
+
 /** From so many remaining characters on, their number is shown. */
 const SHOW_LEFT_FROM = 500;
 
@@ -76,8 +78,8 @@ export class ComposerState {
   }
 
   #setReply(message) {
-    const { id, sender, content } = message ?? {};
-    this.replyTo = message && { id, sender, content };
+    const { id, sender } = message ?? {};
+    this.replyTo = message && { id, sender, content: textOf(message) };
     this.#drafts.setReply(this.chatId, this.replyTo);
   }
 
@@ -105,7 +107,7 @@ export class ComposerState {
     if (is_deleted && this.editing?.id === id) this.abandonEdit();
     if (this.replyTo?.id !== id) return;
     if (is_deleted) this.cancelReply("replyGone");
-    else if (this.replyTo.content !== message.content) {
+    else if (this.replyTo.content !== textOf(message)) {
       this.#setReply(message);
       this.#notify();
     }

@@ -25,6 +25,7 @@ export const Leave = icon(
   "M9.5 11a3.5 3.5 0 1 0 0-7 3.5 3.5 0 0 0 0 7zM3 20c.4-3.6 3-5.5 6.5-5.5 2.2 0 4 .7 5.1 2.1",
   "M16 19.5h5.5M18.8 16.8l2.7 2.7-2.7 2.7",
 );
+export const Forward = icon("M14 6l6 6-6 6", "M20 12h-9a7 7 0 0 0-7 7");
 export const Hash = icon("M9.5 4L7.5 20M16.5 4l-2 16M4.5 9h16M3.5 15h16");
 export const More = () => html`
   <svg class="gr-icon gr-icon-dots" viewBox="0 0 24 24" aria-hidden="true" focusable="false">

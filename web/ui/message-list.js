@@ -6,6 +6,7 @@ import { Down } from "./icons.js";
 import { MessageRow } from "./message-row.js";
 import { fullTitleOf } from "./people.js";
 import { isTabFocused } from "./tab-focus.js";
+import { textOf } from "./text.js";
 import { highlight, clearHighlights } from "./text-highlight.js";
 import { dayName, dayOf, listOf, t, zone } from "./texts.js";
 import { lastVisible, useVirtualList } from "./virtual-list.js";
@@ -101,7 +102,7 @@ export function MessageList({ chatId, place, id, class: kind = "", composer, scr
         if (of !== chatId || change !== "new" || message.sender.id === client.state.me?.id) return;
         const read = client.state.chats.get(chatId)?.last_read_message_id ?? 0;
         if (!isTabFocused()) setNewFrom((from) => (from !== null && from > read ? from : message.id));
-        announce(t("said", { name: message.sender.display_name, text: message.content.slice(0, 200) }));
+        announce(t("said", { name: message.sender.display_name, text: textOf(message).slice(0, 200) }));
       }),
     [client, chatId],
   );

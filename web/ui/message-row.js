@@ -4,13 +4,13 @@ import { useAppContext, useAttempt, useStore } from "./app-context.js";
 import { Avatar } from "./avatar.js";
 import { errorText } from "./errors.js";
 import { classes, focusedBeside, html, memo, useLayoutEffect, useRef, useSubscription } from "./html.js";
-import { Check, Checks, Clock, Copy, Edit, More, Pin, Reply, Smile, Trash, Undo, Unread, Warning } from "./icons.js";
+import { Check, Checks, Clock, Copy, Edit, Forward, More, Pin, Reply, Smile, Trash, Undo, Unread, Warning } from "./icons.js";
 import { Menu, MenuItem } from "./menu.js";
 import { isPinned, mayPin, usePinning } from "./pins.js";
 import { QuickReactions, rememberReaction } from "./quick-reactions.js";
 import { Quote } from "./quote.js";
 import { useSwipe } from "./swipe.js";
-import { copy, isEmoji, Text } from "./text.js";
+import { copy, isEmoji, Text, textOf } from "./text.js";
 import { dateAndTime, listOf, t, timeOfDay } from "./texts.js";
 
 export const MessageRow = memo(function MessageRow(props) {
@@ -66,13 +66,24 @@ function Bubble({ message, me, chat, isMine, isCurrent, onQuote }) {
   return html`
     <div class=${classes("message-bubble", isMine ? "message-bubble-own" : "message-bubble-other", isEmoji(message.content) && "is-emoji")}>
       ${message.reply_to && html`<${Quote} quote=${message.reply_to} me=${me} isCurrent=${isCurrent} onQuote=${onQuote} />`}
-      <span class="message-content" dir="auto"><${Text} text=${message.content} /></span>
+      ${message.forwarded_from && html`<${ForwardedText} forwarded=${message.forwarded_from} me=${me} />`}
+      ${(message.content || !message.forwarded_from) && html`<span class="message-content" dir="auto"><${Text} text=${message.content} /></span>`}
       <span class="message-timestamp">
         ${message.is_edited && html`<span>${t("edited")}</span>`}
         <time datetime=${message.created_at} title=${dateAndTime(message.created_at)}>${timeOfDay(message.created_at)}</time>
         ${isMine && html`<${Receipt} message=${message} me=${me} chat=${chat} />`}
       </span>
     </div>
+  `;
+}
+
+function ForwardedText({ forwarded, me }) {
+  const name = forwarded.sender.id === me?.id ? t("you") : forwarded.sender.display_name;
+  return html`
+    <span class="gr-forwarded">
+      <span class="gr-forwarded-from"><${Forward} />${t("forwardedFrom", { name })}</span>
+      <span class="message-forwarded" dir="auto"><${Text} text=${forwarded.content} /></span>
+    </span>
   `;
 }
 
@@ -153,7 +164,8 @@ function Actions({ message, me, chat, isMine, isCurrent, composer }) {
       >${() => html`
         ${settings.can("reactions") && html`<${QuickReactions} message=${message} me=${me} onMore=${() => react(actions.current)} />`}
         ${chat && html`<${MenuItem} icon=${Reply} class="reply-btn" onSelect=${() => composer.reply(message)}>${t("reply")}<//>`}
-        <${MenuItem} icon=${Copy} onSelect=${() => copy(message.content, app.toast)}>${t("copy")}<//>
+        <${MenuItem} icon=${Copy} onSelect=${() => copy(textOf(message), app.toast)}>${t("copy")}<//>
+        ${chat && html`<${MenuItem} icon=${Forward} class="forward-btn" onSelect=${() => app.showForward(message)}>${t("forward")}<//>`}
         ${mayPin(chat, me) && html`<${PinItem} message=${message} setPinned=${setPinned} />`}
         ${!isMine && chat && html`<${MenuItem} icon=${Unread} class="unread-from-btn" onSelect=${makeUnread}>${t("makeUnread")}<//>`}
         ${message.is_edited && settings.showsHistory(me) && html`<${MenuItem} icon=${Clock} class="history-btn" onSelect=${() => app.showHistory(message.id)}>${t("history")}<//>`}

@@ -2,6 +2,7 @@
 
 import { wantsNotifications, setWantsNotifications } from "./session.js";
 import { isAnyTabFocused } from "./tab-focus.js";
+import { textOf } from "./text.js";
 
 /** Browsers on phones have `Notification`, but only service workers may create one. */
 const isPhone = /Android|iPhone|iPad/.test(globalThis.navigator?.userAgent ?? "");
@@ -52,7 +53,7 @@ export async function notify(owner, message, name, onClick) {
     const key = `greenroom-notified:${owner}`;
     if ((await isAnyTabFocused(owner)) || !claim(key, message.id) || !(await acquire(`${key}:${message.id}`))) return;
     const notification = make(name, {
-      body: message.content.slice(0, 200),
+      body: textOf(message).slice(0, 200),
       tag: `greenroom ${message.chat}`,
     });
     if (!notification) return;

@@ -5,7 +5,7 @@ import { Dialog } from "./dialog.js";
 import { focusedBeside, html, useEffect, useLayoutEffect, useRef, useState } from "./html.js";
 import { Close, Pin } from "./icons.js";
 import { mayManage } from "./members.js";
-import { BreakableText, oneLine } from "./text.js";
+import { BreakableText, oneLine, textOf } from "./text.js";
 import { dateAndTime, t } from "./texts.js";
 
 /** Most members of a group in which every member may pin. */
@@ -56,7 +56,7 @@ export function PinBar({ chatId, onMessage }) {
       html`
         <button type="button" class="gr-pin-bar" aria-haspopup="dialog" onClick=${() => setListed(true)}>
           <${Pin} /><span class="gr-pin-count">${t("pinnedCount", { count: pins.length })}</span>
-          <span class="gr-pin-text" dir="auto"><${BreakableText} text=${oneLine(pins[0].content)} /></span>
+          <span class="gr-pin-text" dir="auto"><${BreakableText} text=${oneLine(textOf(pins[0]))} /></span>
         </button>
       `}
       ${isListed &&
@@ -84,12 +84,12 @@ function PinList({ chatId, pins, onClose, onMessage }) {
             <li key=${message.id}>
               <button type="button" class="gr-quote" onClick=${() => onMessage(message.id)}>
                 <span class="gr-quote-name">${message.sender.display_name} <time datetime=${message.created_at}>${dateAndTime(message.created_at)}</time></span>
-                <span class="gr-quote-text" dir="auto"><${BreakableText} text=${oneLine(message.content)} /></span>
+                <span class="gr-quote-text" dir="auto"><${BreakableText} text=${oneLine(textOf(message))} /></span>
               </button>
               ${may &&
               html`
                 <button type="button" class="gr-icon-button unpin-btn" title=${t("unpinMessage")} onClick=${() => setPinned(message, false)}>
-                  <${Close} /><span class="gr-hidden">${t("unpinMessage")}: ${oneLine(message.content).slice(0, 60)}</span>
+                  <${Close} /><span class="gr-hidden">${t("unpinMessage")}: ${oneLine(textOf(message)).slice(0, 60)}</span>
                 </button>
               `}
             </li>

@@ -91,6 +91,9 @@ export function marked(name, words) {
   return wanted.length ? name.split(new RegExp(`(${wanted.join("|")})`, "giu")) : [name];
 }
 
+/** Returns the text to show of a message: its own, or the one that it forwards. */
+export const textOf = ({ content, forwarded_from }) => content || forwarded_from?.content || "";
+
 /** Returns the beginning of a text in one line. */
 export const oneLine = (text) => text.slice(0, 1_000).replace(/\s+/g, " ").slice(0, 120);
 

@@ -121,13 +121,15 @@ pub struct NewMessage {
     pub client_id: Option<ClientId>,
     /// The message of the same chat that is quoted.
     pub reply_to: Option<MessageId>,
+    /// The message whose text is copied. The body may then be empty.
+    pub forward: Option<MessageId>,
     pub custom: Custom,
 }
 
 impl From<MessageBody> for NewMessage {
     /// Returns a message with a text alone.
     fn from(body: MessageBody) -> Self {
-        Self { body, client_id: None, reply_to: None, custom: Custom::default() }
+        Self { body, client_id: None, reply_to: None, forward: None, custom: Custom::default() }
     }
 }
 

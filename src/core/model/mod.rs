@@ -30,7 +30,8 @@ pub use guests::{GuestAccess, Guests};
 pub use ids::{ChatId, JoinCount, MessageId, Pos, Seq, SessionId, TokenId, UserId};
 pub use pictures::{PictureHost, Pictures};
 pub use records::{
-    Chat, ChatKind, ChatSnapshot, HostObject, Me, Member, Message, Quote, Reaction, Role, UserCard, Viewer,
+    Chat, ChatKind, ChatSnapshot, Forwarded, HostObject, Me, Member, Message, Quote, Reaction, Role,
+    UserCard, Viewer,
 };
 pub use refusal::{FieldErrors, Refusal};
 pub use time::Timestamp;

@@ -195,6 +195,20 @@ pub struct Quote {
     pub is_deleted: bool,
 }
 
+/// The text of a message that was forwarded, as it was then.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Forwarded {
+    pub sender: UserCard,
+    pub content: String,
+}
+
+/// What a new message refers to.
+#[derive(Debug, Default)]
+pub struct Referred {
+    pub quote: Option<Quote>,
+    pub forwarded: Option<Forwarded>,
+}
+
 /// The current state of a message.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Message {
@@ -219,6 +233,9 @@ pub struct Message {
     /// The message that it replies to, as that one is now; `None` on a tombstone.
     #[serde(default)]
     pub reply_to: Option<Box<Quote>>,
+    /// The text that it forwards; `None` on a tombstone.
+    #[serde(default)]
+    pub forwarded_from: Option<Box<Forwarded>>,
     /// The first hundred readers, the sender first; empty on a tombstone.
     pub read_by: Vec<UserId>,
     pub read_count: i64,

@@ -57,6 +57,11 @@ impl MessageBody {
         no_controls(text, &['\n', '\r', '\t'])?;
         Ok(Self(text.to_owned()))
     }
+
+    /// Returns the body of a message that has something else than a text.
+    pub fn empty() -> Self {
+        Self(String::new())
+    }
 }
 
 impl Title {

@@ -7,7 +7,7 @@ use super::{
     decided::{is_decided, posted},
     messages::{Post, Poster, repeat_of},
     outcome::{Outcome, unless_failed},
-    quoting::Quotes,
+    references::References,
 };
 use crate::{
     core::model::{
@@ -32,8 +32,8 @@ pub(super) fn post_all(
     chats: &mut HashMap<ChatId, Chat>,
     posts: &[Post],
 ) -> Result<Vec<Outcome>, StorageError> {
-    let quotes = Quotes::of(conn, posts)?;
-    if let Some(outcomes) = post_decided(conn, policy, chats, posts, &quotes)? {
+    let references = References::of(conn, posts)?;
+    if let Some(outcomes) = post_decided(conn, policy, chats, posts, &references)? {
         return Ok(outcomes);
     }
     let is_dm = |post: &Post| chats.get(&post.chat).is_some_and(Chat::is_dm);
@@ -54,14 +54,14 @@ pub(super) fn post_all(
         } else if let Err(refusal) = authorize(chat, subject, Ability::Write) {
             outcomes.push(Some(Err(refusal.into())));
         } else {
-            let quote = match quotes.find(post) {
+            let referred = match references.find(post) {
                 Err(refusal) => {
                     outcomes.push(Some(Err(refusal.into())));
                     continue;
                 }
-                Ok(quote) => quote,
+                Ok(referred) => referred,
             };
-            new.push(post.take_place(policy, chat, quote));
+            new.push(post.take_place(policy, chat, referred));
             roles.push(sender.role);
             outcomes.push(None);
         }
@@ -80,7 +80,7 @@ fn post_decided(
     policy: &StoragePolicy,
     chats: &mut HashMap<ChatId, Chat>,
     posts: &[Post],
-    quotes: &Quotes,
+    references: &References,
 ) -> Result<Option<Vec<Outcome>>, StorageError> {
     let mut changed = HashMap::new();
     let mut new = Vec::with_capacity(posts.len());
@@ -90,17 +90,17 @@ fn post_decided(
         if !is_decided(conn, post, chat)? {
             return Ok(None);
         }
-        let quote = match quotes.find(post) {
+        let referred = match references.find(post) {
             // It may be a retry of what was posted before the quoted message was deleted.
             Err(_) if post.new.client_id.is_some() => return Ok(None),
             Err(refusal) => {
                 outcomes.push(Some(Err(refusal.into())));
                 continue;
             }
-            Ok(quote) => quote,
+            Ok(referred) => referred,
         };
         let chat = changed.entry(post.chat).or_insert_with(|| chat.clone());
-        new.push(post.take_place(policy, chat, quote));
+        new.push(post.take_place(policy, chat, referred));
         outcomes.push(None);
     }
     let expected = new.len();
@@ -190,11 +190,13 @@ fn insert(
     chats: &[&Chat],
 ) -> Result<Vec<MessageId>, StorageError> {
     let messages = || new.iter().map(|new| &new.message);
+    let forwarded = || messages().map(|message| message.forwarded_from.as_ref());
     let stored = sql!(
         // The subquery with LIMIT is a key lookup, whatever the planner's statistics say.
         "WITH asked AS ( \
-            SELECT n.* FROM unnest(?, ?, ?, ?, ?, ?, ?, ?, ?, ?) WITH ORDINALITY \
-            AS n (chat_id, pos, sender_id, content, created_at, seq, client_id, content_hash, custom, reply_to, number) \
+            SELECT n.* FROM unnest(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) WITH ORDINALITY \
+            AS n (chat_id, pos, sender_id, content, created_at, seq, client_id, content_hash, custom, reply_to, forwarded_sender_id, \
+            forwarded_content, number) \
          ), new AS ( \
             SELECT nextval('message_ids_id_seq') AS id, a.* FROM asked a WHERE NOT EXISTS ( \
                 SELECT 1 FROM asked r CROSS JOIN LATERAL (SELECT 1 FROM messages m WHERE m.chat_id = r.chat_id \
@@ -203,9 +205,11 @@ fn insert(
             INSERT INTO message_ids (id, chat_id, pos) SELECT id, chat_id, pos FROM new \
          ), stored AS ( \
             INSERT INTO messages (chat_id, pos, id, sender_id, content, created_at, updated_at, is_edited, \
-            is_deleted, created_seq, seq, client_id, content_hash, reactions, custom, reply_to) \
+            is_deleted, created_seq, seq, client_id, content_hash, reactions, custom, reply_to, \
+            forwarded_sender_id, forwarded_content) \
             SELECT chat_id, pos, id, sender_id, content, created_at, created_at, FALSE, \
-            FALSE, seq, seq, client_id, content_hash, '[]', custom, reply_to FROM new \
+            FALSE, seq, seq, client_id, content_hash, '[]', custom, reply_to, \
+            forwarded_sender_id, forwarded_content FROM new \
          ), moved AS ( \
             UPDATE chats c SET updated_at = n.updated_at, seq = n.seq, last_pos = n.pos, last_live_pos = n.pos \
             FROM unnest(?, ?, ?, ?) AS n (id, updated_at, seq, pos) \
@@ -221,6 +225,8 @@ fn insert(
         new.iter().map(|new| new.content_hash.as_deref()).collect::<Vec<_>>(),
         messages().map(|message| message.custom.stored()).collect::<Vec<_>>(),
         messages().map(|message| message.reply_to.as_ref().map(|quote| quote.id.0)).collect::<Vec<_>>(),
+        forwarded().map(|forwarded| forwarded.map(|forwarded| forwarded.sender.id.0)).collect::<Vec<_>>(),
+        forwarded().map(|forwarded| forwarded.map(|forwarded| forwarded.content.as_str())).collect::<Vec<_>>(),
         ids(chats.iter().map(|chat| chat.id.0)),
         ids(chats.iter().map(|chat| chat.updated_at.0)),
         ids(chats.iter().map(|chat| chat.seq)),

@@ -6,11 +6,12 @@ use sha2::Sha256;
 use super::outcome::take_number;
 use crate::{
     core::model::{
-        Change, Chat, ChatId, Command, Custom, FieldErrors, Message, MessageId, NewMessage, Quote, Refusal,
-        Seq, Timestamp, UserCard, UserId,
+        Change, Chat, ChatId, Command, Custom, FieldErrors, Message, MessageId, NewMessage, Refusal, Seq,
+        Timestamp, UserCard, UserId,
         command::{Action, MessageEdit},
         event::{Answer, Done},
         permission::Ability,
+        records::Referred,
         text::ClientId,
     },
     storage::{
@@ -56,13 +57,13 @@ impl<'a> Post<'a> {
         Poster { chat: self.chat, user: self.sender.id, client_id }
     }
 
-    /// Builds the message at the chat's next position, as the chat's next change. `quote`: of the message that
-    /// it replies to.
+    /// Builds the message at the chat's next position, as the chat's next change. `referred`: the
+    /// messages that it refers to.
     pub(super) fn take_place(
         &self,
         policy: &StoragePolicy,
         chat: &mut Chat,
-        quote: Option<Quote>,
+        referred: Referred,
     ) -> UnstoredMessage {
         take_number(chat);
         chat.last_pos += 1;
@@ -83,7 +84,8 @@ impl<'a> Post<'a> {
             client_id: self.new.client_id.as_ref().map(|id| id.as_str().to_owned()),
             reactions: "[]".to_owned(),
             custom: self.new.custom.clone(),
-            reply_to: quote.map(Box::new),
+            reply_to: referred.quote.map(Box::new),
+            forwarded_from: referred.forwarded.map(Box::new),
             read_by: vec![self.sender.id],
             read_count: 1,
         };
@@ -179,6 +181,7 @@ pub(crate) fn delete(
     message.reactions = "[]".to_owned();
     message.custom = Custom::default();
     message.reply_to = None;
+    message.forwarded_from = None;
     message.updated_at = Timestamp::now().max(message.updated_at);
     messages::mark_deleted(conn, (chat.id, message.pos), message.seq, message.updated_at)?;
     message_versions::clear(conn, chat.id, message.id)?;
@@ -241,10 +244,12 @@ pub(crate) fn visible_message(
 fn content_hash(policy: &StoragePolicy, new: &NewMessage) -> Vec<u8> {
     let mut mac = Hmac::<Sha256>::new_from_slice(&policy.content_key).expect("HMAC takes keys of any length");
     mac.update(new.body.as_str().as_bytes());
-    if let Some(id) = new.reply_to {
-        // No text contains this byte.
-        mac.update(&[0xff]);
-        mac.update(&id.0.to_be_bytes());
+    // No text contains these bytes.
+    for (mark, id) in [(0xff, new.reply_to), (0xfe, new.forward)] {
+        if let Some(id) = id {
+            mac.update(&[mark]);
+            mac.update(&id.0.to_be_bytes());
+        }
     }
     mac.finalize().into_bytes().to_vec()
 }

@@ -6,7 +6,7 @@ use super::{
     decided::{is_decided, posted},
     messages::{Post, repeated},
     outcome::{Outcome, unless_failed},
-    quoting::Quotes,
+    references::References,
 };
 use crate::{
     core::model::{
@@ -31,13 +31,13 @@ pub(super) fn post_each(
     let mut outcomes = Vec::with_capacity(posts.len());
     let (mut changed, mut stored) = (HashSet::new(), Vec::with_capacity(posts.len()));
     let mut next_id = next_id(conn)?;
-    let quotes = Quotes::of(conn, posts)?;
+    let references = References::of(conn, posts)?;
     for post in posts {
         let Some(chat) = chats.get_mut(&post.chat) else {
             outcomes.push(Err(Refusal::NotFound.into()));
             continue;
         };
-        let outcome = unless_failed(post_one(conn, policy, chat, (post, &quotes), next_id))?;
+        let outcome = unless_failed(post_one(conn, policy, chat, (post, &references), next_id))?;
         if outcome.as_ref().is_ok_and(|done| done.event.is_some()) {
             next_id.0 += 1;
             changed.insert(chat.id);
@@ -55,7 +55,7 @@ fn post_one(
     conn: &mut AnyConn,
     policy: &StoragePolicy,
     chat: &mut Chat,
-    (post, quotes): (&Post, &Quotes),
+    (post, references): (&Post, &References),
     next_id: MessageId,
 ) -> Result<Done, StorageError> {
     let mut looked_up = None;
@@ -70,13 +70,13 @@ fn post_one(
         }
         looked_up = role;
     }
-    let quote = match quotes.find(post) {
+    let referred = match references.find(post) {
         // A retry of what was posted before the deletion is answered.
         Err(refusal) => return repeated(conn, policy, chat, post)?.ok_or_else(|| refusal.into()),
-        Ok(quote) => quote,
+        Ok(referred) => referred,
     };
     let before = chat.clone();
-    let mut new = post.take_place(policy, chat, quote);
+    let mut new = post.take_place(policy, chat, referred);
     new.message.id = next_id;
     if !messages::insert(conn, &new)? {
         *chat = before;

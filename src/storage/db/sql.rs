@@ -146,6 +146,7 @@ value_from! {
     MessageId => |value| Self::Int(value.0),
     TokenId => |value| Self::Int(value.0),
     Option<MessageId> => |value| Self::MaybeInt(value.map(|id| id.0)),
+    Option<UserId> => |value| Self::MaybeInt(value.map(|id| id.0)),
     Timestamp => |value| Self::Int(value.0),
     Vec<i64> => |values| Self::Array(Array::Ints(values)),
     Vec<Option<i64>> => |values| Self::Array(Array::MaybeInts(values)),

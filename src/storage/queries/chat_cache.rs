@@ -199,8 +199,10 @@ fn weight(snapshot: &ChatSnapshot) -> usize {
                 + card.avatar_url.as_ref().map_or(0, String::len))
     });
     let last = snapshot.last_message.iter().map(|message| {
+        let forwarded = message.forwarded_from.as_ref().map_or(0, |forwarded| 512 + forwarded.content.len());
         let quote = message.reply_to.as_ref().map_or(0, |quote| 512 + quote.excerpt.len());
-        1024 + 2 * (message.content.len() + message.reactions.len() + message.custom.size() + quote)
+        1024 + 2
+            * (message.content.len() + message.reactions.len() + message.custom.size() + quote + forwarded)
             + 16 * message.read_by.len()
     });
     1024 + snapshot.chat.custom.size() + people.sum::<usize>() + last.sum::<usize>()

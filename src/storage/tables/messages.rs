@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 
 use super::{
     positions,
-    quotes::{self, Unquoted},
+    quotes::{self, Unlinked},
     rows::CardRow,
     users,
 };
@@ -32,6 +32,8 @@ row! {
         reactions: String,
         custom: Option<String>,
         reply_to: Option<MessageId>,
+        forwarded_sender_id: Option<UserId>,
+        forwarded_content: Option<String>,
     }
 }
 
@@ -60,16 +62,17 @@ row! {
 }
 
 impl MessageRow {
-    fn posted_in(self, chat: ChatId) -> Unquoted {
+    fn posted_in(self, chat: ChatId) -> Unlinked {
         self.message.sent_by(chat, self.sender.into())
     }
 }
 
 impl ContentRow {
-    fn sent_by(self, chat: ChatId, sender: UserCard) -> Unquoted {
+    fn sent_by(self, chat: ChatId, sender: UserCard) -> Unlinked {
         // A node of an earlier version leaves these on tombstones.
         let custom = Custom::from_stored(self.custom.filter(|_| !self.is_deleted));
         let reply_to = self.reply_to.filter(|_| !self.is_deleted);
+        let forwarded = self.forwarded_sender_id.zip(self.forwarded_content).filter(|_| !self.is_deleted);
         let message = Message {
             id: self.id,
             chat,
@@ -85,10 +88,11 @@ impl ContentRow {
             reactions: self.reactions,
             custom,
             reply_to: None,
+            forwarded_from: None,
             read_by: Vec::new(),
             read_count: 0,
         };
-        (message, reply_to)
+        Unlinked { message, reply_to, forwarded }
     }
 }
 
@@ -105,8 +109,8 @@ pub fn insert(conn: &mut AnyConn, new: &UnstoredMessage) -> Result<bool, Storage
     let message = &new.message;
     let inserted = sql!(
         "INSERT INTO messages (chat_id, pos, id, sender_id, content, created_at, updated_at, is_edited, \
-         is_deleted, created_seq, seq, client_id, content_hash, reactions, custom, reply_to) \
-         VALUES (?, ?, ?, ?, ?, ?, ?, FALSE, FALSE, ?, ?, ?, ?, '[]', ?, ?) ON CONFLICT DO NOTHING",
+         is_deleted, created_seq, seq, client_id, content_hash, reactions, custom, reply_to, forwarded_sender_id, \
+         forwarded_content) VALUES (?, ?, ?, ?, ?, ?, ?, FALSE, FALSE, ?, ?, ?, ?, '[]', ?, ?, ?, ?) ON CONFLICT DO NOTHING",
         message.chat,
         message.pos,
         message.id,
@@ -119,7 +123,9 @@ pub fn insert(conn: &mut AnyConn, new: &UnstoredMessage) -> Result<bool, Storage
         message.client_id.as_deref(),
         new.content_hash.as_deref(),
         message.custom.stored(),
-        message.reply_to.as_ref().map(|quote| quote.id)
+        message.reply_to.as_ref().map(|quote| quote.id),
+        message.forwarded_from.as_ref().map(|forwarded| forwarded.sender.id),
+        message.forwarded_from.as_ref().map(|forwarded| forwarded.content.as_str())
     )
     .run(conn)?;
     if inserted == 0 {
@@ -161,7 +167,7 @@ pub fn mark_deleted(
 ) -> Result<(), StorageError> {
     sql!(
         "UPDATE messages SET content = '', content_hash = NULL, reactions = '[]', custom = NULL, \
-         reply_to = NULL, is_deleted = TRUE, updated_at = ?, seq = ? WHERE chat_id = ? AND pos = ?",
+         reply_to = NULL, forwarded_sender_id = NULL, forwarded_content = NULL, is_deleted = TRUE, updated_at = ?, seq = ? WHERE chat_id = ? AND pos = ?",
         at,
         seq,
         place.0,
@@ -244,9 +250,9 @@ pub fn among(
     for SentRow { sender_id: sender, message } in rows {
         let card = member(sender).or_else(|| former.iter().find(|user| user.id == sender));
         let Some(card) = card else { continue };
-        let (mut message, reply_to) = message.sent_by(chat, card.clone());
-        message.note_readers(members);
-        messages.push((message, reply_to));
+        let mut unlinked = message.sent_by(chat, card.clone());
+        unlinked.message.note_readers(members);
+        messages.push(unlinked);
     }
     quotes::add(conn, messages)
 }

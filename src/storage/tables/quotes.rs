@@ -1,11 +1,12 @@
-//! Quotes: what a message shows of the message that it replies to. They are read together with the message, so an
-//! edit or a deletion of the quoted message shows in all of them.
+//! What a message shows of others: of the one that it replies to, and of the one that it forwards. Quotes are read
+//! together with the message, so an edit or a deletion of the quoted message shows in all of them. A forwarded text is
+//! a copy; its sender's names are read.
 
 use std::collections::HashMap;
 
-use super::rows::CardRow;
+use super::{rows::CardRow, users};
 use crate::{
-    core::model::{ChatId, Message, MessageId, Quote},
+    core::model::{ChatId, Forwarded, Message, MessageId, Quote, UserCard, UserId},
     storage::{
         AnyConn, StorageError,
         db::{row::row, sql::sql},
@@ -18,20 +19,35 @@ row! {
         id: MessageId,
         chat_id: ChatId,
         is_deleted: bool,
-        excerpt: String = "substr(q.content, 1, 200)",
+        excerpt: String = "substr(CASE WHEN q.content = '' THEN coalesce(q.forwarded_content, '') ELSE q.content END, 1, 200)",
         sender: CardRow,
     }
 }
 
-/// A message, and the id of the one that it replies to.
-pub(super) type Unquoted = (Message, Option<MessageId>);
+/// A message, and what it refers to, which is not loaded yet.
+pub(super) struct Unlinked {
+    pub message: Message,
+    pub reply_to: Option<MessageId>,
+    /// The sender and the content of a forwarded message.
+    pub forwarded: Option<(UserId, String)>,
+}
 
-/// Loads the quotes of messages. It takes one statement if any message replies to another one.
-pub(super) fn add(conn: &mut AnyConn, messages: Vec<Unquoted>) -> Result<Vec<Message>, StorageError> {
-    let quotes = load(conn, messages.iter().filter_map(|(_, reply_to)| *reply_to))?;
-    let add = |(message, reply_to): Unquoted| {
+/// Loads what messages refer to. It takes one statement if any message replies to another one, and one if any
+/// forwards another one.
+pub(super) fn add(conn: &mut AnyConn, messages: Vec<Unlinked>) -> Result<Vec<Message>, StorageError> {
+    let quotes = load(conn, messages.iter().filter_map(|unlinked| unlinked.reply_to))?;
+    let senders =
+        messages.iter().filter_map(|unlinked| unlinked.forwarded.as_ref().map(|(sender, _)| *sender));
+    let senders: Vec<UserId> = senders.collect();
+    let cards = if senders.is_empty() { Vec::new() } else { users::cards(conn, &senders)? };
+    let add = |Unlinked { mut message, reply_to, forwarded }: Unlinked| {
         let quoted = reply_to.and_then(|id| quotes.get(&id)).filter(|(chat, _)| *chat == message.chat);
-        Message { reply_to: quoted.map(|(_, quote)| Box::new(quote.clone())), ..message }
+        message.reply_to = quoted.map(|(_, quote)| Box::new(quote.clone()));
+        message.forwarded_from = forwarded.and_then(|(sender, content)| {
+            let card: &UserCard = cards.iter().find(|card| card.id == sender)?;
+            Some(Box::new(Forwarded { sender: card.clone(), content }))
+        });
+        message
     };
     Ok(messages.into_iter().map(add).collect())
 }

@@ -109,6 +109,14 @@ fn of_messages() -> Vec<Action> {
             let edit = MessageEdit { body: MessageBody::parse("better").ok(), custom: Some(change()) };
             ask(conn, HISTORY, TALKER, Asked::EditMessage { message: world.message(HISTORY, 5), edit })
         }),
+        writes("forward and quote a message", |conn, world| {
+            let mut action = post_by(SILENT, Some("copy"));
+            if let Asked::PostMessage { new, .. } = &mut action {
+                new.forward = Some(world.message(HISTORY, 7));
+                new.reply_to = Some(world.message(HISTORY, 8));
+            }
+            ask(conn, HISTORY, SILENT, action)
+        }),
         writes("pin and unpin a message", |conn, world| {
             for is_pinned in [true, false] {
                 let message = world.message(HISTORY, 50);
