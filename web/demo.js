@@ -10,7 +10,7 @@ function note(text) {
 }
 
 document.addEventListener("greenroom:message", ({ target, detail }) => {
-  note(`${target.localName}: message, ${detail.change}: ${detail.message.content || "deleted"}`);
+  note(`${target.localName}: message, ${detail.change}: ${detail.message.is_deleted ? "deleted" : detail.message.content || detail.message.forwarded_from?.content}`);
 });
 document.addEventListener("greenroom:unread", ({ target, detail }) => {
   note(`${target.localName}: unread, ${detail.total ?? detail.unread}`);

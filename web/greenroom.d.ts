@@ -480,6 +480,8 @@ export interface OutgoingMessage {
   readonly content: string;
   readonly custom: Custom;
   readonly reply_to: Quote | null;
+  /** The id of the message that it forwards. */
+  readonly forward: number | null;
   readonly forwarded_from: Forwarded | null;
   readonly client_id: string;
   readonly created_at: string;

@@ -84,6 +84,8 @@ impl EditFields {
         let mut errors = FieldErrors::default();
         let body = match &self.content {
             Field::Missing if !is_whole => Ok(None),
+            // A comment on a forwarded text may be removed.
+            Field::Text(text) if text.trim().is_empty() => Ok(Some(MessageBody::empty())),
             content => content.text().and_then(|text| MessageBody::parse(&text)).map(Some),
         };
         match (errors.note("content", body), errors.note("custom", self.custom.change())) {

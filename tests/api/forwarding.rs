@@ -39,10 +39,22 @@ async fn a_text_is_copied_without_where_it_came_from() {
     // An edit changes the comment.
     let edited = bob.edits(&copy, "for all").await;
     assert_eq!(edited["forwarded_from"]["content"], "Lunch at noon");
-    // A tombstone has nothing.
+    // The comment may be removed, but not the text of another message.
+    let path = format!("messages/{}/", copy["id"]);
+    let bare = bob.patch(&path, json!({"content": " "})).await.expect(200).json;
+    assert_eq!((&bare["content"], &bare["forwarded_from"]["content"]), (&json!(""), &json!("Lunch at noon")));
+    let plain = bob.posts(to, "plain").await;
+    let refused = bob.put(&format!("messages/{}/", plain["id"]), json!({"content": ""})).await.expect(400);
+    assert_eq!(refused.json["details"], json!({"content": ["This field may not be blank."]}));
+    bob.deletes(&plain).await;
+    // A tombstone has nothing, and its quotes neither.
+    let reply = json!({"content": "yes", "reply_to": copy["id"]});
+    let reply = eve.post(&format!("chats/{to}/messages/"), reply).await.expect(201).json;
+    assert_eq!(reply["reply_to"]["excerpt"], "Lunch at noon");
     bob.deletes(&copy).await;
     let page = eve.get(&format!("chats/{to}/messages/")).await.expect(200).json;
-    assert_eq!(page["results"][0]["forwarded_from"], Value::Null);
+    assert_eq!(page["results"][2]["forwarded_from"], Value::Null);
+    assert_eq!(page["results"][0]["reply_to"]["excerpt"], "");
     assert_eq!(server.checks_database().await.differences, Vec::<String>::new());
 }
 

@@ -4,7 +4,7 @@ import { browserOf, expect, helper, message, onBoth, opens, serverWith, visit, w
 
 test("who opens the address signs in and lands on the messages", async (t) => {
   const { server } = await serverWith(t, ["ann"]);
-  const context = await browserOf(t, server.url, null, { allows: ["401"] });
+  const context = await browserOf(t, server.url, null, { allows: ["401", "404"] });
   const page = await context.newPage();
   await page.goto("/messages/?chat=7");
   await expect(page).toHaveURL("/login/?next=%2Fmessages%2F%3Fchat%3D7");

@@ -71,11 +71,11 @@ export function updateMembers(members, gone, { added, changed }) {
 }
 
 /** Returns a message with the card of a user replaced: as its sender, in its quote, and of what it forwards. */
-export function withSender(message, userId, replaced) {
+export function withSender(message, userId, replaced, names = ["reply_to", "forwarded_from"]) {
   if (!message) return message;
   const change = (part) => (part?.sender.id === userId ? { ...part, sender: replaced(part.sender) } : part);
   const changed = change(message);
-  const parts = ["reply_to", "forwarded_from"].filter((name) => message[name] && change(message[name]) !== message[name]);
+  const parts = names.filter((name) => message[name] && change(message[name]) !== message[name]);
   if (parts.length === 0) return changed;
   return { ...changed, ...Object.fromEntries(parts.map((name) => [name, change(message[name])])) };
 }

@@ -142,7 +142,8 @@ function onMembersChanged(store, event) {
 
 /** A guest became a user with an account. @param {Store} store @param {any} event */
 function onUserMerged(store, { chat_id: id, seq, from, user }) {
-  const merged = (message) => withSender(message, from, () => user);
+  // What was forwarded keeps its sender.
+  const merged = (message) => withSender(message, from, () => user, ["reply_to"]);
   store.updateMessages(id, merged);
   store.typingUsers.set(id, from, false);
   store.updateChat(id, ({ last_message }) => ({ last_message: merged(last_message) }), seq);

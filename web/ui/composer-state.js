@@ -59,8 +59,9 @@ export class ComposerState {
 
   /** Starts to edit a message. The draft returns afterwards. */
   edit(message) {
-    const { id, content } = message;
-    this.editing = { id, content };
+    const { id, content, forwarded_from } = message;
+    // A comment on a forwarded text may be removed.
+    this.editing = { id, content, mayBeEmpty: Boolean(forwarded_from) };
     this.text = content;
     this.#notify("edit");
   }
@@ -178,7 +179,7 @@ export class ComposerState {
   }
 
   get canSubmit() {
-    return this.text.trim() !== "" && (this.charactersLeft ?? 0) >= 0;
+    return (this.text.trim() !== "" || this.editing?.mayBeEmpty === true) && (this.charactersLeft ?? 0) >= 0;
   }
 
   #notify(what = "typed") {

@@ -13,7 +13,7 @@ const OFFERED = 30;
 
 /** @param {{message: any, onClose: () => void}} props */
 export function ForwardDialog({ message, onClose }) {
-  const { client, toast } = useAppContext();
+  const { client, errorText, openChat, settings, toast } = useAppContext();
   const [me, latest] = useStore((state) => [state.me, state.chatList]);
   const [text, setText] = useState("");
   const comment = useRef("");
@@ -22,17 +22,22 @@ export function ForwardDialog({ message, onClose }) {
   const chats = text.trim() ? (found?.results ?? []) : latest.slice(0, OFFERED);
   useEffect(() => field.current.focus(), []);
   const send = (chat) => {
-    client.send(chat.id, comment.current.trim(), { forward: message });
-    toast(t("forwardDone", { title: titleOf(chat, me) }));
+    const { sent } = client.send(chat.id, comment.current.trim(), { forward: message });
+    const title = titleOf(chat, me);
+    const open = { label: t("open"), run: () => openChat(chat.id) };
+    sent.then(
+      () => toast(t("forwardDone", { title })),
+      (error) => toast(`${t("forwardFailed", { title })} ${errorText(error)}`, open),
+    );
     onClose();
   };
   return html`
     <${Dialog} title=${t("forwardTitle")} onClose=${onClose}>
       <p class="gr-quote"><span class="gr-quote-name">${message.sender.display_name}</span><span class="gr-quote-text" dir="auto">${oneLine(textOf(message))}</span></p>
-      <input class="gr-field forward-comment" aria-label=${t("addComment")} placeholder=${t("addComment")} dir="auto" maxlength="5000"
-        onInput=${(event) => (comment.current = event.currentTarget.value)} />
       <input ref=${field} class="gr-field forward-search" type="search" aria-label=${t("findChat")} placeholder=${t("findChat")} value=${text}
         ...${SEARCH_FIELD} onInput=${(event) => setText(event.currentTarget.value)} />
+      <input class="gr-field forward-comment" aria-label=${t("addComment")} placeholder=${t("addComment")} dir="auto" maxlength=${settings.maxMessageLength}
+        onInput=${(event) => (comment.current = event.currentTarget.value)} />
       <div role="status">
         ${problem && html`<p class="gr-note gr-danger">${problem}</p>`}
         ${text.trim() && !isLooking && !problem && chats.length === 0 && html`<p class="gr-note">${t("noHits")}</p>`}

@@ -23,12 +23,13 @@ export function History({ messageId, onClose }) {
     <${Dialog} title=${t("history")} onClose=${onClose}>
       ${problem && html`<p class="gr-problem" role="alert">${retriedErrorText(problem)}</p>`}
       ${!texts && !problem && html`<${Skeletons} count=${2} />`}
+      <p class="gr-note" role="status">${texts?.length === 0 && t("historyNone")}</p>
       <ol class="gr-history">
         ${texts?.map(
           ({ content, at }) => html`
             <li key=${at}>
               <time datetime=${at}>${dateAndTime(at)}</time>
-              <p dir="auto"><${Text} text=${content} /></p>
+              <p dir="auto">${content ? html`<${Text} text=${content} />` : html`<em>${t("historyEmpty")}</em>`}</p>
             </li>
           `,
         )}

@@ -10,7 +10,7 @@ import { isPinned, mayPin, usePinning } from "./pins.js";
 import { QuickReactions, rememberReaction } from "./quick-reactions.js";
 import { Quote } from "./quote.js";
 import { useSwipe } from "./swipe.js";
-import { copy, isEmoji, Text, textOf } from "./text.js";
+import { copy, isEmoji, Text } from "./text.js";
 import { dateAndTime, listOf, t, timeOfDay } from "./texts.js";
 
 export const MessageRow = memo(function MessageRow(props) {
@@ -78,10 +78,9 @@ function Bubble({ message, me, chat, isMine, isCurrent, onQuote }) {
 }
 
 function ForwardedText({ forwarded, me }) {
-  const name = forwarded.sender.id === me?.id ? t("you") : forwarded.sender.display_name;
   return html`
     <span class="gr-forwarded">
-      <span class="gr-forwarded-from"><${Forward} />${t("forwardedFrom", { name })}</span>
+      <span class="gr-forwarded-from"><${Forward} />${forwarded.sender.id === me?.id ? t("forwardedFromYou") : t("forwardedFrom", { name: forwarded.sender.display_name })}</span>
       <span class="message-forwarded" dir="auto"><${Text} text=${forwarded.content} /></span>
     </span>
   `;
@@ -164,7 +163,7 @@ function Actions({ message, me, chat, isMine, isCurrent, composer }) {
       >${() => html`
         ${settings.can("reactions") && html`<${QuickReactions} message=${message} me=${me} onMore=${() => react(actions.current)} />`}
         ${chat && html`<${MenuItem} icon=${Reply} class="reply-btn" onSelect=${() => composer.reply(message)}>${t("reply")}<//>`}
-        <${MenuItem} icon=${Copy} onSelect=${() => copy(textOf(message), app.toast)}>${t("copy")}<//>
+        <${MenuItem} icon=${Copy} onSelect=${() => copy([message.content, message.forwarded_from?.content].filter(Boolean).join("\n\n"), app.toast)}>${t("copy")}<//>
         ${chat && html`<${MenuItem} icon=${Forward} class="forward-btn" onSelect=${() => app.showForward(message)}>${t("forward")}<//>`}
         ${mayPin(chat, me) && html`<${PinItem} message=${message} setPinned=${setPinned} />`}
         ${!isMine && chat && html`<${MenuItem} icon=${Unread} class="unread-from-btn" onSelect=${makeUnread}>${t("makeUnread")}<//>`}

@@ -12,7 +12,7 @@ use crate::{
         event::{Answer, Done},
         permission::Ability,
         records::Referred,
-        text::ClientId,
+        text::{BLANK, ClientId},
     },
     storage::{
         AnyConn, StorageError, StoragePolicy,
@@ -142,6 +142,9 @@ pub(crate) fn edit(
     };
     let (mut chat, mut message) = changeable_message(conn, chat, by, id, ability)?;
     message.note_readers(&members::readers(conn, &chat, policy.receipts_max_members)?);
+    if edit.body.as_ref().is_some_and(|body| body.as_str().is_empty()) && message.forwarded_from.is_none() {
+        return Err(FieldErrors::of("content", BLANK).into());
+    }
     let body = edit.body.as_ref().filter(|body| body.as_str() != message.content);
     let custom = edit.custom.as_ref().map(|change| message.custom.merge(change)).transpose();
     let custom = custom.map_err(|sentence| FieldErrors::of("custom", sentence))?;

@@ -69,6 +69,7 @@ row! {
         is_deleted: bool,
         content: String,
         reply_to: Option<i64>,
+        forwarded_content: Option<String>,
         reactions: String,
         /// The position that is noted for the id.
         located: Option<i64> = "i.pos",
@@ -138,6 +139,9 @@ impl Checker<'_> {
             }
             if row.is_deleted && !row.content.is_empty() {
                 self.differs(&format!("message {id}: the content of a tombstone"), "present", "none");
+            }
+            if row.content.is_empty() && row.forwarded_content.is_none() && !row.is_deleted {
+                self.differs(&format!("message {id}: its content"), "empty", "something");
             }
             if let Some(quoted) = row.reply_to
                 && !checked.iter().any(|earlier: &Checked| earlier.id == quoted)

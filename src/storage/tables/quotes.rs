@@ -19,7 +19,7 @@ row! {
         id: MessageId,
         chat_id: ChatId,
         is_deleted: bool,
-        excerpt: String = "substr(CASE WHEN q.content = '' THEN coalesce(q.forwarded_content, '') ELSE q.content END, 1, 200)",
+        excerpt: String = "substr(CASE WHEN q.is_deleted THEN '' WHEN q.content = '' THEN coalesce(q.forwarded_content, '') ELSE q.content END, 1, 200)",
         sender: CardRow,
     }
 }
