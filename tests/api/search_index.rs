@@ -383,6 +383,31 @@ fn whatever_is_indexed_what_is_found_is_what_is_there() {
 }
 
 #[test]
+fn tombstones_that_are_purged_with_their_chat_are_no_difference() {
+    let database = Database::new();
+    let mut walk = Walk::start(&database, 1);
+    let room = walk.rooms[0];
+    let of_room: Vec<i64> =
+        walk.messages.iter().filter(|(_, (chat, _))| *chat == room).map(|(id, _)| *id).collect();
+    assert!(!of_room.is_empty());
+    for id in of_room {
+        assert!(does(&mut walk.conn, room, 1, Action::DeleteMessage { message: MessageId(id) }).is_some());
+        walk.messages.remove(&id);
+    }
+    for _ in 0..30 {
+        posts(&mut walk.conn, walk.rooms[1], 1, &long("later")).unwrap();
+    }
+    while let Some(segment) = next_segment(&mut walk.conn) {
+        assert!(stores(&mut walk.conn, &segment, usize::MAX));
+    }
+    assert!(indexed_up_to(&mut walk.conn).unwrap() > 0, "there is an index");
+    assert_in_order(&mut walk.conn);
+    walk.closes_a_room();
+    while transaction(&mut walk.conn, purge::step).unwrap() {}
+    assert_in_order(&mut walk.conn);
+}
+
+#[test]
 fn what_is_posted_after_ids_have_leapt_is_indexed_as_soon() {
     let database = Database::new();
     let mut walk = Walk::start(&database, 1);

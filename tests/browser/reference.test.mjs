@@ -9,7 +9,7 @@ test("the documentation tells of each address, and finds them", async (t) => {
   await expect(operation).toContainText("/messages/api/chats/{chat}/messages/");
   await expect(operation.getByText("client_id").first()).toBeHidden();
   await operation.getByRole("heading").click();
-  await expect(operation.getByText("1 to 5000 characters")).toBeVisible();
+  await expect(operation.getByText("0 to 5000 characters")).toBeVisible();
   await expect(operation.getByLabel("An example of an answer with 201")).toContainText('"content": "In the wiki, under Plans."');
   await operation.locator(".inner > summary").first().click();
   await expect(operation.locator(".inner .fields").first()).toContainText("display_name");
