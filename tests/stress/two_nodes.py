@@ -26,15 +26,11 @@ import tempfile
 import time
 import urllib.request
 
+from bursts import cpu_time
 from fleet import Keeper
 from people import Server, host_of, people
 
 USERS = 300
-
-
-def cpu(process):
-    """Returns the CPU time of a process in seconds, of its threads that still run."""
-    return sum(int(task.read_text().split()[0]) for task in pathlib.Path(f"/proc/{process}/task").glob("*/schedstat")) / 1e9
 
 
 class Nodes:
@@ -66,7 +62,7 @@ class Nodes:
         self.folder.cleanup()
 
     def cpu(self, number):
-        return cpu(self.nodes[number].process.pid)
+        return cpu_time(self.nodes[number].process)
 
     def series(self, number, name):
         """Returns the sum of a metric's values of a node."""
