@@ -114,8 +114,8 @@ test("on a phone a swipe replies, and another one scrolls", async (t) => {
   await expect(row(bobs, "Coffee?")).toBeInViewport();
 });
 
-test("a reply to what was deleted meanwhile is sent without a quote", async (t) => {
-  const { anns, bobs, server, ann, chat } = await annAndBob(t, { allows: ["ERR_", "WebSocket connection"] });
+/** Ann asks, and bob answers while he is offline. His page shows the quote at once. */
+async function answersOffline(anns, bobs) {
   await writes(anns, "Are you there?");
   await expect(row(bobs, "Are you there?")).toBeVisible();
   await bobs.context().setOffline(true);
@@ -123,6 +123,11 @@ test("a reply to what was deleted meanwhile is sent without a quote", async (t) 
   await writes(bobs, "Nearly");
   const waiting = bobs.locator(".message-item").filter({ hasText: "Nearly" });
   await expect(waiting.locator(".gr-quote")).toContainText("Are you there?");
+}
+
+test("a reply to what was deleted meanwhile is sent without a quote", async (t) => {
+  const { anns, bobs, server, ann, chat } = await annAndBob(t, { allows: ["ERR_", "WebSocket connection"] });
+  await answersOffline(anns, bobs);
   const [{ id }] = (await helper(server, ann).messages(chat.id)).results;
   await helper(server, ann).deleteMessage(id);
   await bobs.context().setOffline(false);
@@ -145,13 +150,7 @@ test("an edit that a reply interrupts is kept as a draft", async (t) => {
 
 test("a reply that cannot be sent yet shows its quote, and is sent once", async (t) => {
   const { server, ann, anns, bobs, chat } = await annAndBob(t, { allows: ["ERR_", "WebSocket connection"] });
-  await writes(anns, "Are you there?");
-  await expect(row(bobs, "Are you there?")).toBeVisible();
-  await bobs.context().setOffline(true);
-  await chooses(bobs, "Are you there?", ".reply-btn");
-  await writes(bobs, "Nearly");
-  const waiting = bobs.locator(".message-item").filter({ hasText: "Nearly" });
-  await expect(waiting.locator(".gr-quote")).toContainText("Are you there?");
+  await answersOffline(anns, bobs);
   await bobs.context().setOffline(false);
   await expect(quoteIn(anns, "Nearly")).toContainText("Are you there?");
   const { results } = await helper(server, ann).messages(chat.id);
