@@ -9,8 +9,8 @@ use actix_web::{
 use crate::{
     api::{
         activity, avatars, blocks, chats, credentials, events, guests, health, history, members, messages,
-        pictures, pins, profile, reactions, revocations, rooms, search, settings, sign_in, sync, tokens,
-        users,
+        pictures, pins, profile, reactions, revocations, rooms, search, settings, sign_in, sync, threads,
+        tokens, users,
     },
     error::ApiError,
     middleware::authenticate,
@@ -106,6 +106,11 @@ fn api(api: &mut ServiceConfig) {
                 .delete(messages::delete)
                 .done(),
         )
+        .service(at("/messages/{message}/replies").get(threads::replies).done())
+        .service(at("/messages/{message}/follow").put(threads::follow).delete(threads::unfollow).done())
+        .service(at("/messages/{message}/mark-as-read").post(threads::mark_as_read).done())
+        .service(at("/threads").get(threads::list).done())
+        .service(at("/threads/{message}").get(threads::detail).done())
         .service(at("/messages/{message}/history").get(history::list).done())
         .service(at("/messages/{message}/reactions").post(reactions::toggle).done())
         .service(

@@ -9,12 +9,13 @@ use utoipa::ToSchema;
 
 use super::{HandlerResult, body::Body, chats::show, path::Id};
 use crate::{
-    core::model::ChatId,
+    core::model::{ChatId, MessageId, threads::UnreadInChat},
     input::{MarkFields, MeFields, TypingFields},
     middleware::authenticate::Authenticated,
     services::messages,
     state::AppState,
-    storage::queries::chat_list,
+    storage::queries::unread_overview,
+    view::UnreadThreadView,
 };
 
 /// `POST chats/{chat}/mark-as-read/`
@@ -26,7 +27,7 @@ pub async fn mark_as_read(
 ) -> HandlerResult {
     let marked_count =
         messages::mark_as_read(&state, &caller, chat.0, body.checked(MarkFields::check)).await?;
-    Ok(HttpResponse::Ok().json(MarkedView { status: "success", marked_count }))
+    Ok(HttpResponse::Ok().json(MarkedView::new(marked_count)))
 }
 
 #[derive(Serialize, ToSchema)]
@@ -35,6 +36,12 @@ pub(crate) struct MarkedView {
     status: &'static str,
     /// Number of messages by other users that this request marked as read.
     marked_count: i64,
+}
+
+impl MarkedView {
+    pub(super) fn new(marked_count: i64) -> Self {
+        Self { status: "success", marked_count }
+    }
 }
 
 /// `PATCH chats/{chat}/me/`
@@ -68,16 +75,35 @@ pub(crate) struct TypingView {
 /// `GET unread/`
 pub async fn unread(state: Data<AppState>, caller: Authenticated) -> HandlerResult {
     let user = caller.id();
-    let unread = state.readers.query(move |conn| chat_list::unread_by_chat(conn, user)).await?;
-    let total = unread.iter().map(|(_, count)| count).sum();
-    Ok(HttpResponse::Ok().json(UnreadView { total, chats: unread.into_iter().collect() }))
+    let unread = state.readers.query(move |conn| unread_overview::of_user(conn, user)).await?;
+    Ok(HttpResponse::Ok().json(UnreadCounts::of(&unread)))
 }
 
 #[derive(Serialize, ToSchema)]
 #[schema(as = UnreadCounts)]
-pub(crate) struct UnreadView {
+pub(crate) struct UnreadCounts {
+    /// The sum of `chats`.
     total: i64,
     /// Unread count by chat id. Chats without unread messages are left out.
     #[schema(value_type = BTreeMap<String, i64>)]
     chats: BTreeMap<ChatId, i64>,
+    /// What is unread in the threads that the caller follows, by the id of the root. Threads without unread replies are
+    /// left out.
+    #[schema(value_type = BTreeMap<String, UnreadThreadView>)]
+    threads: BTreeMap<MessageId, UnreadThreadView>,
+    /// The sum of the unread replies in `threads`.
+    threads_total: i64,
+}
+
+impl UnreadCounts {
+    fn of(overview: &BTreeMap<ChatId, UnreadInChat>) -> Self {
+        let with_messages = overview.iter().filter(|(_, unread)| unread.count > 0);
+        let threads = overview.values().flat_map(|unread| &unread.threads);
+        Self {
+            total: overview.values().map(|unread| unread.count).sum(),
+            chats: with_messages.map(|(chat, unread)| (*chat, unread.count)).collect(),
+            threads_total: threads.map(|thread| thread.unread).sum(),
+            threads: UnreadThreadView::all(overview),
+        }
+    }
 }

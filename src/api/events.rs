@@ -42,11 +42,13 @@ pub async fn stream(state: Data<AppState>, caller: Authenticated, request: HttpR
     if request.method() == Method::HEAD {
         return Ok(HttpResponse::Ok().insert_header((CONTENT_TYPE, "text/event-stream")).finish());
     }
-    let only = Query::of(&request).get("chats").and_then(feed::only);
+    let query = Query::of(&request);
+    let only = query.get("chats").and_then(feed::only);
+    let knows_threads = query.get("threads").is_some_and(|value| value == "1");
     let last = request.headers().get("last-event-id").and_then(|value| value.to_str().ok());
     let last = last.filter(|last| !last.is_empty()).map(str::to_owned);
     let principal = Principal::User(caller.id());
-    let stream = EventStream::open(state, &caller, only, last).await?;
+    let stream = EventStream::open(state, &caller, (only, knows_threads), last).await?;
     let chunks = unfold(stream, move |mut stream| async move {
         let chunk = principal.scope(stream.next()).await?;
         Some((Ok::<_, actix_web::Error>(chunk), stream))
@@ -72,7 +74,7 @@ impl EventStream {
     async fn open(
         state: Data<AppState>,
         caller: &Caller,
-        only: Only,
+        wanted: (Only, bool),
         last: Option<String>,
     ) -> Result<Self, crate::error::ApiError> {
         let user = caller.id();
@@ -82,7 +84,7 @@ impl EventStream {
         };
         let (cursor, known) = place.unzip();
         let is_lost = is_back && known.is_none();
-        let reader = PullReader::open(state.feed.clone(), caller, only, known).await?;
+        let reader = PullReader::open(state.feed.clone(), caller, wanted, known).await?;
         let known = reader.catch_up().known();
         let mut cursor = cursor.unwrap_or_else(|| Cursor::at(known));
         cursor.keep(&state.feed, user, known).await;

@@ -25,10 +25,13 @@ use crate::{
     middleware::authenticate::Authenticated,
     state::AppState,
     storage::{
-        queries::chat_list::{self, ChatFilter},
+        queries::{
+            chat_list::{self, ChatFilter},
+            unread_overview,
+        },
         tables::{chats, dm_partners},
     },
-    view::{ChatView, LiveEvent, frames},
+    view::{ChatView, LiveEvent, UnreadView, frames},
 };
 
 /// Maximum size of the events that one request replays, in bytes.
@@ -45,9 +48,8 @@ pub(crate) struct StartView<'a> {
     /// Sequence number of the latest event of each of the caller's chats, by chat id.
     #[schema(value_type = BTreeMap<String, i64>)]
     heads: Heads,
-    /// Unread counts by chat id, of chats that have any.
-    #[schema(value_type = BTreeMap<String, i64>)]
-    unread: BTreeMap<ChatId, i64>,
+    #[serde(flatten)]
+    unread: UnreadView,
     /// Ids of the caller's dm partners that are online.
     users_online: Vec<UserId>,
     /// When dm partners were last seen, by user id. Partners that were never online are left out.
@@ -61,7 +63,7 @@ pub async fn start(state: Data<AppState>, caller: Authenticated) -> HandlerResul
     let look = move |conn: &mut crate::storage::AnyConn| {
         let heads = chats::heads(conn, user)?;
         let (_, page) = chat_list::page(conn, &known, user, &ChatFilter::default(), 0, PAGE_SIZE)?;
-        Ok((heads, page, chat_list::unread_by_chat(conn, user)?, dm_partners::last_seen(conn, user)?))
+        Ok((heads, page, unread_overview::of_user(conn, user)?, dm_partners::last_seen(conn, user)?))
     };
     let (heads, page, unread, last_seen) = state.readers.query(look).await?;
     let users_online = state.presence.partners_of(user).await?;
@@ -71,7 +73,7 @@ pub async fn start(state: Data<AppState>, caller: Authenticated) -> HandlerResul
             .map(|chat| ChatView::shown(chat, &state.links).seen_by(caller.is_staff, chat))
             .collect(),
         heads: heads.into_iter().collect(),
-        unread: unread.into_iter().collect(),
+        unread: UnreadView::of(&unread),
         users_online,
         last_seen: last_seen.into_iter().collect(),
     }))
@@ -89,18 +91,26 @@ pub(crate) struct SinceFields {
     #[serde(default)]
     #[schema(value_type = Option<i64>, minimum = 0, maximum = 25)]
     wait: Field,
+    /// Whether replies that are only in threads are sent. Otherwise their root is. Default: false.
+    #[serde(default)]
+    #[schema(value_type = Option<bool>)]
+    threads: Field,
 }
 
 impl SinceFields {
-    fn check(&self) -> Result<(Heads, Duration), FieldErrors> {
+    fn check(&self) -> Result<(Heads, Duration, bool), FieldErrors> {
         let mut errors = FieldErrors::default();
         let heads = errors.note("chats", self.chats.heads());
         let wait = self.wait.optional_integer().and_then(|seconds| match seconds.unwrap_or(0) {
             seconds @ 0..=LONGEST_WAIT => Ok(Duration::from_secs(seconds.unsigned_abs())),
             _ => Err(format!("Ensure this value is from 0 to {LONGEST_WAIT}.")),
         });
-        match (heads, errors.note("wait", wait)) {
-            (Some(heads), Some(wait)) => Ok((heads, wait)),
+        let threads = match self.threads {
+            Field::Missing | Field::Null => Ok(false),
+            ref threads => threads.boolean(),
+        };
+        match (heads, errors.note("wait", wait), errors.note("threads", threads)) {
+            (Some(heads), Some(wait), Some(threads)) => Ok((heads, wait, threads)),
             _ => Err(errors),
         }
     }
@@ -119,19 +129,19 @@ pub(crate) struct SinceView<'a> {
     /// Sequence numbers to send as `chats` in the next request.
     #[schema(value_type = BTreeMap<String, i64>)]
     heads: &'a Heads,
-    /// Unread counts by chat id, of chats that have any.
-    #[schema(value_type = BTreeMap<String, i64>)]
-    unread: &'a BTreeMap<ChatId, i64>,
+    #[serde(flatten)]
+    unread: UnreadView,
     /// Chats listed in the request that the caller is not a member of.
     removed: &'a [ChatId],
 }
 
 /// `POST sync/`
 pub async fn since(state: Data<AppState>, caller: Authenticated, body: Body<{ 1 << 20 }>) -> HandlerResult {
-    let (known, wait) = body.json::<SinceFields>()?.check()?;
+    let (known, wait, knows_threads) = body.json::<SinceFields>()?.check()?;
     let mut collected = Told::default();
     if wait.is_zero() {
-        let mut catch_up = CatchUp::new(state.feed.clone(), caller.id(), None, known);
+        let catch_up = CatchUp::new(state.feed.clone(), caller.id(), None, known);
+        let mut catch_up = catch_up.knowing_threads(knows_threads);
         catch_up.limit(MAX_BYTES);
         catch_up.compare().await?;
         while let Some(update) = catch_up.next().await? {
@@ -147,7 +157,7 @@ pub async fn since(state: Data<AppState>, caller: Authenticated, body: Body<{ 1 
     if state.is_draining() {
         return Err(Refusal::Busy.into());
     }
-    let mut reader = PullReader::open(state.feed.clone(), &caller, None, Some(known)).await?;
+    let mut reader = PullReader::open(state.feed.clone(), &caller, (None, knows_threads), Some(known)).await?;
     reader.limit(MAX_BYTES);
     let warning = reader.due_warning();
     let deadline = Instant::now() + wait;
@@ -199,7 +209,7 @@ impl Told {
         let view = SinceView {
             events: Vec::new(),
             heads: catch_up.known(),
-            unread: catch_up.unread(),
+            unread: UnreadView::of(catch_up.unread()),
             removed: catch_up.removed(),
         };
         let rest = serde_json::to_vec(&view).map_err(|_| Refusal::Internal)?;

@@ -85,7 +85,7 @@ impl ChatDirectory {
 
 /// Builds the `chat_created` result of a new chat.
 fn creation_result(chat: ChatId, change: Change, reply: Reply) -> Settled {
-    let event = Some(Arc::new(Event { chat, seq: 1, change }));
+    let event = Some(Arc::new(Event::new(chat, 1, change)));
     let done = Done { event, ..Done::unchanged(Answer::Done) };
     Settled { result: Ok(Arc::new(done)), was_submitted: false, reply }
 }

@@ -152,7 +152,7 @@ impl DemoWriter<'_> {
         let action = Action::PostMessage { sender: Arc::new(by.card()), new };
         let done = apply(self.conn, &self.policy, &Command { chat, by: by.id(), action })?;
         match done.event.map(|event| event.change.clone()) {
-            Some(Change::MessagePosted { message }) => Ok(message.id),
+            Some(Change::MessagePosted { message, .. }) => Ok(message.id),
             _ => Err(Refusal::Internal.into()),
         }
     }

@@ -10,12 +10,12 @@ use bytestring::ByteString;
 
 use super::{Feed, Heads, Only, is_wanted};
 use crate::{
-    core::model::{Change, ChatId, Event, Refusal, Seq, UserId},
+    core::model::{Change, ChatId, Event, Refusal, Seq, UserId, threads::UnreadInChat},
     storage::{
         AnyConn,
         queries::{
             changes_since::{self, Since},
-            chat_list,
+            unread_overview,
         },
         tables::chats,
     },
@@ -33,7 +33,9 @@ pub struct CatchUp {
     only: Only,
     /// The last `seq` delivered to the user, by chat.
     known: Heads,
-    unread: BTreeMap<ChatId, i64>,
+    unread: BTreeMap<ChatId, UnreadInChat>,
+    /// Whether the client receives replies that are only in threads.
+    knows_threads: bool,
     removed: Vec<ChatId>,
     due: VecDeque<Due>,
     /// Events replayed since the queue was last empty.
@@ -56,8 +58,8 @@ pub struct Update {
     pub chat: ChatId,
     /// Events in ascending `seq` order, each with its `seq`.
     pub frames: Vec<(Option<Seq>, ByteString)>,
-    /// The `seq` reached, and the number of unread messages up to it. `None`: the user is not a member.
-    reach: Option<(Seq, i64)>,
+    /// The `seq` reached, and what is unread up to it. `None`: the user is not a member.
+    reach: Option<(Seq, UnreadInChat)>,
 }
 
 impl CatchUp {
@@ -71,12 +73,19 @@ impl CatchUp {
             only,
             known,
             unread: BTreeMap::new(),
+            knows_threads: false,
             removed: Vec::new(),
             due: VecDeque::new(),
             replayed: 0,
             replayed_bytes: 0,
             max_bytes: usize::MAX,
         }
+    }
+
+    /// Sets whether the client receives replies that are only in threads. Others get the root instead.
+    pub fn knowing_threads(mut self, knows_threads: bool) -> Self {
+        self.knows_threads = knows_threads;
+        self
     }
 
     /// Limits the bytes replayed by one catch-up. Chats beyond the limit get `resync`.
@@ -90,10 +99,10 @@ impl CatchUp {
         // One snapshot for both queries: an event above the heads must not already be part of the unread
         // counts.
         let read =
-            move |conn: &mut AnyConn| Ok((chats::heads(conn, user)?, chat_list::unread_by_chat(conn, user)?));
+            move |conn: &mut AnyConn| Ok((chats::heads(conn, user)?, unread_overview::of_user(conn, user)?));
         let (heads, unread) = self.feed.readers.query(read).await?;
         let heads: Heads = heads.into_iter().filter(|(chat, _)| is_wanted(*chat, &self.only)).collect();
-        self.unread = unread.into_iter().collect();
+        self.unread = unread;
         let gone = self.known.keys().filter(|chat| !heads.contains_key(chat));
         self.due = gone.map(|chat| Due::Gone { chat: *chat }).collect();
         let is_behind = |(chat, head): &(ChatId, Seq)| self.known.get(chat) != Some(head);
@@ -145,10 +154,10 @@ impl CatchUp {
             Since::Gone { left: stored } if since.is_some() => Update::gone(chat, left.or(stored)),
             Since::Gone { .. } => Update { chat, frames: Vec::new(), reach: None },
             Since::Resync { head, unread } => Update::resync(chat, head, unread),
-            Since::New { snapshot, viewer } => {
+            Since::New { snapshot, viewer, unread } => {
                 let head = snapshot.chat.seq;
                 let frame = frames::chat_created(&snapshot, head, &viewer, links);
-                Update { chat, frames: vec![(Some(head), frame)], reach: Some((head, viewer.unread_count)) }
+                Update { chat, frames: vec![(Some(head), frame)], reach: Some((head, unread)) }
             }
             Since::Changes { head, unread, events } if self.is_too_much(events.len()) => {
                 Update::resync(chat, head, unread)
@@ -156,8 +165,8 @@ impl CatchUp {
             Since::Changes { head, unread, events } => {
                 let mut numbered = Vec::with_capacity(events.len());
                 for event in &events {
-                    let both = [rendered(&self.feed, user, event), frames::second(event)];
-                    numbered.extend(both.into_iter().flatten().map(|frame| (Some(event.seq), frame)));
+                    let frames = rendered(&self.feed, (user, self.knows_threads), event);
+                    numbered.extend(frames.into_iter().map(|frame| (Some(event.seq), frame)));
                 }
                 Update { chat, frames: numbered, reach: Some((head, unread)) }
             }
@@ -173,13 +182,13 @@ impl CatchUp {
         let chat = update.chat;
         self.replayed += update.frames.len();
         self.replayed_bytes += update.frames.iter().map(|(_, frame)| frame.len()).sum::<usize>();
-        match update.reach {
+        match &update.reach {
             Some((head, unread)) => {
-                self.known.insert(chat, head);
-                if unread > 0 {
-                    self.unread.insert(chat, unread)
-                } else {
+                self.known.insert(chat, *head);
+                if unread.is_empty() {
                     self.unread.remove(&chat)
+                } else {
+                    self.unread.insert(chat, unread.clone())
                 };
             }
             None => {
@@ -196,8 +205,8 @@ impl CatchUp {
         &self.known
     }
 
-    /// Returns the unread counts of chats that have any, as of [`Self::known`].
-    pub fn unread(&self) -> &BTreeMap<ChatId, i64> {
+    /// Returns what is unread in chats where anything is, as of [`Self::known`].
+    pub fn unread(&self) -> &BTreeMap<ChatId, UnreadInChat> {
         &self.unread
     }
 
@@ -225,24 +234,29 @@ impl Update {
         Self { chat, frames: vec![(left, frames::chat_deleted(chat, left))], reach: None }
     }
 
-    fn resync(chat: ChatId, head: Seq, unread: i64) -> Self {
+    fn resync(chat: ChatId, head: Seq, unread: UnreadInChat) -> Self {
         Self { chat, frames: vec![(Some(head), frames::resync(chat, head))], reach: Some((head, unread)) }
     }
 }
 
 /// Renders an event as this user's own socket would get it.
-fn rendered(feed: &Feed, user: UserId, event: &Event) -> Option<ByteString> {
+fn rendered(feed: &Feed, (user, knows_threads): (UserId, bool), event: &Event) -> Vec<ByteString> {
     let message = match &event.change {
-        Change::MarkerMoved(moved) if moved.user == user => {
-            return Some(frames::own_read(event.chat, Some(event.seq), moved));
-        }
-        Change::MeChanged(changed) if changed.user == user => {
-            return Some(frames::me_updated(event.chat, event.seq, changed));
-        }
-        Change::MessagePosted { message } | Change::MessageEdited { message } => {
+        Change::MessagePosted { message, .. } | Change::MessageEdited { message, .. } => {
             Some(frames::message(message, &feed.links))
         }
         _ => None,
     };
-    frames::shared(event, message.as_ref(), &feed.links)
+    let mut frames = match &event.change {
+        Change::MarkerMoved(moved) if moved.user == user => {
+            vec![frames::own_read(event.chat, Some(event.seq), moved)]
+        }
+        Change::MeChanged(changed) if changed.user == user => {
+            vec![frames::me_updated(event.chat, event.seq, changed)]
+        }
+        _ => frames::all(event, message.as_ref(), knows_threads, &feed.links),
+    };
+    let own = event.own.iter().filter(|own| own.user == user);
+    frames.extend(own.map(|own| frames::own(event, own)));
+    frames
 }

@@ -51,7 +51,7 @@ impl PullReader {
     pub async fn open(
         feed: Arc<Feed>,
         caller: &Caller,
-        only: Only,
+        (only, knows_threads): (Only, bool),
         known: Option<Heads>,
     ) -> Result<Self, ApiError> {
         let user = caller.id();
@@ -69,7 +69,8 @@ impl PullReader {
         let heads = subscribe(&reader.feed, &reader.socket, &reader.only).await?;
         let (feed, only) = (reader.feed.clone(), reader.only.clone());
         let has_missed = known.is_some();
-        reader.catch_up = CatchUp::new(feed, user, only, known.unwrap_or(heads));
+        let catch_up = CatchUp::new(feed, user, only, known.unwrap_or(heads));
+        reader.catch_up = catch_up.knowing_threads(knows_threads);
         if has_missed {
             reader.catch_up.compare().await?;
         }

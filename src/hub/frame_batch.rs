@@ -22,6 +22,8 @@ pub struct FrameBatch {
     events: Vec<(usize, Option<Seq>)>,
     /// The WebSocket text frames, concatenated.
     frames: Bytes,
+    /// Whether it adds to the change with the same `seq`, which the receiver has got before.
+    pub is_addition: bool,
     /// An ephemeral event as JSON, for pull readers, which use no frames.
     pub ephemeral: Option<ByteString>,
     /// When the batch was created, in milliseconds of `millis`.
@@ -42,6 +44,12 @@ impl FrameBatch {
         Arc::new(Self { ephemeral, ..Self::wrap(chat, change, &[(seq, event.clone())]) })
     }
 
+    /// Creates a batch of an event that adds to a change.
+    pub fn addition(chat: ChatId, seq: Seq, event: &ByteString) -> Arc<Self> {
+        let batch = Self::wrap(Some(chat), SubscriptionChange::Same, &[(Some(seq), event.clone())]);
+        Arc::new(Self { is_addition: true, ..batch })
+    }
+
     /// Creates a batch of consecutive events of a chat.
     pub fn of_many(
         chat: ChatId,
@@ -60,7 +68,7 @@ impl FrameBatch {
             put_frame(&mut frames, FIN | TEXT, text.as_bytes());
         }
         let frames = frames.freeze();
-        Self { chat, change, events, frames, ephemeral: None, at: millis(), _on_taken: None }
+        Self { chat, change, events, frames, is_addition: false, ephemeral: None, at: millis(), _on_taken: None }
     }
 
     /// Returns the `seq` of the latest event.

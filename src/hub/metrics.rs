@@ -22,7 +22,7 @@ pub struct ChatMeter {
 }
 
 /// Event types, in the order of [`index_of`].
-const TYPES: [&str; 12] = [
+const TYPES: [&str; 13] = [
     "chat_created",
     "chat_updated",
     "chat_deleted",
@@ -35,6 +35,7 @@ const TYPES: [&str; 12] = [
     "me_updated",
     "user_merged",
     "pins_changed",
+    "thread_read",
 ];
 
 const REASONS: [(CloseReason, &str); 4] = [
@@ -120,5 +121,6 @@ fn index_of(change: &Change) -> usize {
         Change::MeChanged(_) => 9,
         Change::UserMerged { .. } => 10,
         Change::PinsChanged { .. } => 11,
+        Change::OwnOnly => 12,
     }
 }

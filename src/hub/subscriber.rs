@@ -51,6 +51,8 @@ pub struct Subscriber {
     pub user: UserId,
     /// Whether the user is a guest, who may read rooms without joining them.
     pub is_guest: bool,
+    /// Whether the client receives replies that are only in threads. Others get the root instead.
+    pub knows_threads: bool,
     /// A socket may replace its credential by a newer one of the same user.
     credential: Mutex<Credential>,
     outlet: Outlet,
@@ -63,6 +65,14 @@ pub struct Subscriber {
     meter: Option<Arc<ChatMeter>>,
 }
 
+/// The user of a connection, and what its client knows.
+#[derive(Debug, Clone, Copy)]
+pub struct Client {
+    pub user: UserId,
+    pub is_guest: bool,
+    pub knows_threads: bool,
+}
+
 /// Longest time that an event may be queued before the socket is closed as too slow.
 const MAX_QUEUE_AGE: Duration = Duration::from_secs(5);
 
@@ -71,23 +81,25 @@ const ABORT_AFTER: Duration = Duration::from_secs(1);
 
 impl Subscriber {
     pub fn new(
-        (user, is_guest): (UserId, bool),
+        client: Client,
         credential: Credential,
         connection: Option<ConnectionAbort>,
         meter: Option<Arc<ChatMeter>>,
         watchlist: Arc<Watchlist>,
     ) -> Arc<Self> {
         let outlet = Outlet::Session(SendQueue::default(), watchlist);
-        Self::with_outlet((user, is_guest), credential, outlet, connection, meter)
+        Self::with_outlet(client, credential, outlet, connection, meter)
     }
 
     /// Creates a subscriber for an event stream or a long poll.
     pub fn reader(user: UserId, credential: Credential, meter: Option<Arc<ChatMeter>>) -> Arc<Self> {
-        Self::with_outlet((user, false), credential, Outlet::Reader(ChangedChats::default()), None, meter)
+        // A reader reads the changes itself, in the form that its client knows.
+        let client = Client { user, is_guest: false, knows_threads: true };
+        Self::with_outlet(client, credential, Outlet::Reader(ChangedChats::default()), None, meter)
     }
 
     fn with_outlet(
-        (user, is_guest): (UserId, bool),
+        Client { user, is_guest, knows_threads }: Client,
         credential: Credential,
         outlet: Outlet,
         connection: Option<ConnectionAbort>,
@@ -97,6 +109,7 @@ impl Subscriber {
             id: SubscriberId::next(),
             user,
             is_guest,
+            knows_threads,
             credential: Mutex::new(credential),
             outlet,
             connection: Mutex::new(connection),
@@ -278,7 +291,8 @@ mod tests {
     fn a_socket_is_watched_while_events_are_queued_or_it_is_closing() {
         let watchlist = Arc::<Watchlist>::default();
         let credential = Credential::Token(String::new());
-        let socket = Subscriber::new((UserId(1), false), credential, None, None, watchlist.clone());
+        let client = Client { user: UserId(1), is_guest: false, knows_threads: true };
+        let socket = Subscriber::new(client, credential, None, None, watchlist.clone());
         let is_watched = || {
             watchlist.timed_out();
             watchlist.0.lock().len() == 1

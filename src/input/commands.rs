@@ -29,6 +29,14 @@ pub struct PostFields {
     #[serde(default)]
     #[schema(value_type = Option<MessageId>)]
     pub reply_to: Field,
+    /// The root of the thread that the message replies in. It may be deleted, and is no reply itself.
+    #[serde(default)]
+    #[schema(value_type = Option<MessageId>)]
+    pub thread: Field,
+    /// Whether the timeline of the chat shows the reply too.
+    #[serde(default)]
+    #[schema(value_type = Option<bool>)]
+    pub also_in_chat: Field,
     /// A message that the sender may read, in any chat: its text is copied.
     #[serde(default)]
     #[schema(value_type = Option<MessageId>)]
@@ -56,10 +64,24 @@ impl PostFields {
         let client_id = errors.note("client_id", client_id);
         let reply_to = errors.note("reply_to", message_id(&self.reply_to));
         let custom = errors.note("custom", self.custom.new_data());
-        match (content, client_id, (reply_to, forward), custom) {
-            (Some(body), Some(client_id), (Some(reply_to), Some(forward)), Some(custom)) => {
-                Ok(NewMessage { body, client_id, reply_to, forward, custom })
-            }
+        let thread = errors.note("thread", message_id(&self.thread));
+        let also_in_chat = match &self.also_in_chat {
+            Field::Missing | Field::Null => Ok(false),
+            given => given.boolean(),
+        };
+        let also_in_chat = also_in_chat.and_then(|also| match thread {
+            Some(None) if also => Err("Only a reply in a thread can be shown in the chat too.".to_owned()),
+            _ => Ok(also),
+        });
+        let also_in_chat = errors.note("also_in_chat", also_in_chat);
+        match (content, client_id, (reply_to, forward), (thread, also_in_chat), custom) {
+            (
+                Some(body),
+                Some(client_id),
+                (Some(reply_to), Some(forward)),
+                (Some(thread), Some(also_in_chat)),
+                Some(custom),
+            ) => Ok(NewMessage { body, client_id, reply_to, thread, also_in_chat, forward, custom }),
             _ => Err(errors),
         }
     }

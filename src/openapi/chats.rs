@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     api::{
-        activity::{MarkedView, TypingView, UnreadView},
+        activity::{MarkedView, TypingView, UnreadCounts},
         chats::{CreateFields, UpdateFields},
     },
     input::{MarkFields, MeFields, TypingFields},
@@ -121,10 +121,15 @@ fn activity(reference: &mut Reference) {
         },
     );
     reference.api(ACTIVITY, "unread/").get("getUnreadCounts", "Unread counts", |operation| {
-        operation.answers::<UnreadView>(
+        operation.answers::<UnreadCounts>(
             200,
             "The counts.",
-            json!({ "total": 3, "chats": { "1": 1, "2": 2 } }),
+            json!({
+                "total": 3,
+                "chats": { "1": 1, "2": 2 },
+                "threads": { "5": { "chat": 2, "unread": 1, "mentions": 0 } },
+                "threads_total": 1,
+            }),
         )
     });
 }

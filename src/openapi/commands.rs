@@ -13,7 +13,7 @@ use crate::{
 const COMMANDS: [(&str, &str, &str, &str); 11] = [
     (
         "send_message",
-        "chat_id! content client_id reply_to forward custom",
+        "chat_id! content client_id reply_to thread also_in_chat forward custom",
         "Sends a message.",
         r#"{"chat_id": 1, "content": "Hello!", "client_id": "c-2"}"#,
     ),
@@ -90,7 +90,7 @@ pub(crate) fn answers(components: &mut Components) -> Vec<(&'static str, &'stati
     };
     let acks = &acks["oneOf"];
     let reacted = json!({ "action": "added", "emoji": "👍", "message_id": 5 });
-    let caught = json!({ "heads": { "1": 44, "7": 12 }, "unread": { "1": 1 } });
+    let caught = json!({ "heads": { "1": 44, "7": 12 }, "unread": { "1": 1 }, "threads": {} });
     let failed = json!({ "type": "error", "id": 2, "status": 404, "detail": "Not found." });
     vec![
         ack(

@@ -95,6 +95,9 @@ pub(crate) fn message() -> Value {
         "custom": { "order": 17 },
         "reply_to": quote(),
         "forwarded_from": null,
+        "thread": null,
+        "also_in_chat": false,
+        "thread_info": null,
         "seq": 6,
     })
 }
@@ -165,6 +168,25 @@ pub(crate) fn room() -> Value {
         "is_member": false,
     });
     with(chat(), room)
+}
+
+/// Returns the state of a thread.
+pub(crate) fn thread_info() -> Value {
+    json!({ "reply_count": 1, "last_reply_at": "2026-11-23T08:03:11.402118Z", "participants": [3], "participant_count": 1 })
+}
+
+/// Returns a thread in the list of the caller's threads.
+pub(crate) fn thread() -> Value {
+    let own = json!({ "id": 6, "thread": 5, "reply_to": null, "content": "Found it.", "reactions": [] });
+    json!({
+        "root": with(message(), json!({ "thread_info": thread_info() })),
+        "chat": { "id": 2, "title": "Project Team", "chat_type": "group" },
+        "is_followed": true,
+        "unread": 1,
+        "mentions": 0,
+        "last_read_message_id": null,
+        "last_reply": with(message(), own),
+    })
 }
 
 /// Returns an object with fields added or replaced.

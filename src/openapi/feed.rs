@@ -7,6 +7,7 @@ use crate::api::sync::{SinceFields, SinceView, StartView};
 
 const TAG: &str = "Live events";
 const CHATS: &str = "Comma-separated ids: only these chats.";
+const THREADS: &str = "Replies that are only in threads are sent. Without it, their root is sent instead.";
 
 pub(crate) fn describe(reference: &mut Reference) {
     events::add(&mut reference.components);
@@ -17,6 +18,7 @@ pub(crate) fn describe(reference: &mut Reference) {
                 "chats": [examples::chat()],
                 "heads": { "1": 4, "2": 6 },
                 "unread": { "1": 1, "2": 2 },
+                "threads": {},
                 "users_online": [3],
                 "last_seen": { "2": "2026-11-23T08:02:00.634989Z" },
             });
@@ -28,7 +30,7 @@ pub(crate) fn describe(reference: &mut Reference) {
             let gone = json!({ "type": "chat_deleted", "chat_id": 8 });
             operation
                 .description("The events that a resumed socket would receive. The body may be up to 1 MiB.")
-                .takes::<SinceFields>(json!({ "chats": { "1": 4, "2": 5, "8": 3 }, "wait": 25 }))
+                .takes::<SinceFields>(json!({ "chats": { "1": 4, "2": 5, "8": 3 }, "wait": 25, "threads": true }))
                 .answers::<SinceView>(
                     200,
                     "The missed events, or the next events as soon as there are any.",
@@ -36,6 +38,7 @@ pub(crate) fn describe(reference: &mut Reference) {
                         "events": [gone, event],
                         "heads": { "1": 4, "2": 6 },
                         "unread": { "1": 1, "2": 2 },
+                        "threads": {},
                         "removed": [8],
                     }),
                 )
@@ -47,6 +50,7 @@ pub(crate) fn describe(reference: &mut Reference) {
                  Durable events have an `id:`; a client that reconnects with it receives the missed events first.",
             )
             .query("chats", text(), CHATS)
+            .query("threads", json!({ "type": "string", "const": "1" }), THREADS)
             .header("Last-Event-ID", "The `id:` of the last event received.")
             .answers_with("The stream, which does not end by itself.", "text/event-stream", reference_to("Event"), Value::Null)
     });
@@ -57,6 +61,7 @@ pub(crate) fn describe(reference: &mut Reference) {
                  `/messages/api/schema/websocket/`.",
             )
             .query("chats", text(), CHATS)
+            .query("threads", json!({ "type": "string", "const": "1" }), THREADS)
             .query("resume", json!({ "type": "string", "const": "1" }), "Live events are held back until the client sends `resume`.")
             .answers_nothing(101, "The socket is open.")
             .errors(&[403, 426, 429])

@@ -22,7 +22,7 @@ pub(crate) fn describe(reference: &mut Reference) {
         .get("listMessages", "Messages of a chat", |operation| {
             operation
                 .description(
-                    "Newest first, including tombstones. New messages shift numbered pages; pages with `before` and `after` are \
+                    "The timeline, newest first, including tombstones. New messages shift numbered pages; pages with `before` and `after` are \
                      stable. With either, `next` leads to older and `previous` to newer messages. For members.",
                 )
                 .paged(50)
@@ -33,6 +33,11 @@ pub(crate) fn describe(reference: &mut Reference) {
                     text(),
                     "A day in UTC (`2026-05-01`) or a time as in RFC 3339: the page whose oldest message is the first one at that \
                      time or after it. The newest page if there is none.",
+                )
+                .query(
+                    "include",
+                    json!({ "type": "string", "enum": ["replies"] }),
+                    "`replies`: also the replies that are only in threads.",
                 )
                 .query("search", text(), "Words, all of which must be found. The answer is that of `search/`.")
                 .matches()
@@ -51,7 +56,7 @@ pub(crate) fn describe(reference: &mut Reference) {
                 .link(
                     201,
                     "message",
-                    &["getMessage", "updateMessage", "deleteMessage", "toggleReaction"],
+                    &["getMessage", "updateMessage", "deleteMessage", "toggleReaction", "listReplies", "followThread"],
                 )
                 .errors(&[409])
         });

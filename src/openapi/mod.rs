@@ -18,6 +18,7 @@ mod messages;
 mod operation;
 mod rooms;
 mod server;
+mod threads;
 mod users;
 
 use builder::Reference;
@@ -51,11 +52,12 @@ pub async fn show(state: Data<AppState>) -> HandlerResult {
 }
 
 /// Tags with their descriptions, in display order.
-const TAGS: [(&str, &str); 11] = [
+const TAGS: [(&str, &str); 12] = [
     ("Authentication", "Sessions for browsers, and registration if it is open."),
     ("Chats", "Direct messages, groups and rooms."),
     ("Rooms", "Public rooms, and rooms of a host's objects."),
     ("Messages", "Reading, searching, sending, editing and deleting messages."),
+    ("Threads", "Replies to a message, apart from the timeline."),
     ("Reactions", "An emoji is exactly one of Unicode's list for general interchange."),
     ("Activity", "Read markers, unread counts and typing."),
     ("Members", "Members of a chat. A dm's members do not change."),
@@ -94,6 +96,7 @@ impl Reference {
         chats::describe(&mut self);
         rooms::describe(&mut self);
         messages::describe(&mut self);
+        threads::describe(&mut self);
         members::describe(&mut self);
         users::describe(&mut self);
         feed::describe(&mut self);

@@ -261,7 +261,7 @@ async fn own_message(
 }
 
 /// Finds the chat of a message, without a permission check.
-async fn chat_of(state: &AppState, message: MessageId) -> std::result::Result<ChatId, Refusal> {
+pub(super) async fn chat_of(state: &AppState, message: MessageId) -> std::result::Result<ChatId, Refusal> {
     let place = state.readers.query_one(move |conn| positions::locate(conn, message)).await?;
     place.map(|(chat, _)| chat).ok_or(Refusal::NotFound)
 }

@@ -7,4 +7,5 @@ pub mod checked;
 pub mod external_users;
 pub mod guests;
 pub mod messages;
+pub mod threads;
 pub mod succession;

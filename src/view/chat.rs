@@ -170,7 +170,7 @@ impl<'a> ChatView<'a> {
                     me: viewer.role.map(|_| viewer.me),
                     is_member: (chat.kind == ChatKind::Room).then_some(viewer.role.is_some()),
                 };
-                let title = chat.title.clone().unwrap_or_else(|| automatic_title(snapshot, viewer.id));
+                let title = title(snapshot, viewer.id);
                 (Some(title), Some(own))
             }
         };
@@ -213,6 +213,11 @@ impl<'a> RoomPart<'a> {
 
 /// Number of names in the title of a group without a title.
 const NAMES_IN_TITLE: usize = 3;
+
+/// Returns the title of a chat as a member sees it.
+pub fn title(snapshot: &ChatSnapshot, viewer: UserId) -> String {
+    snapshot.chat.title.clone().unwrap_or_else(|| automatic_title(snapshot, viewer))
+}
 
 /// Builds the title of a chat without one: the partner's name in a dm, the first names of other members in a
 /// group.

@@ -4,15 +4,18 @@ use std::collections::BTreeMap;
 
 use bytestring::ByteString;
 use serde::Serialize;
+use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 use super::{
-    ChatForAll, ChatView, Links, MemberView, MessageView, Perspective, ProfileView, UserView, render,
+    ChatForAll, ChatView, Links, MemberView, MessageView, Perspective, ProfileView, UserView, message::raw,
+    render,
 };
 use crate::core::model::{
-    Change, ChatId, ChatSnapshot, Custom, Event, Me, Member, Message, MessageId, Reaction, Seq, Timestamp,
-    UserCard, UserId, Viewer,
-    event::{MarkerMoved, MeChanged, MembersChanged},
+    Change, ChatId, ChatSnapshot, Custom, Event, Me, Member, Message, MessageId, Reaction, Seq, ThreadInfo,
+    Timestamp, UserCard, UserId, Viewer,
+    event::{ChangedRoot, MarkerMoved, MeChanged, MembersChanged, ThreadChange},
+    threads::{OwnChange, OwnKind, OwnThread},
 };
 
 /// Events that a socket gets: one JSON object each, distinguished by `type`.
@@ -28,6 +31,10 @@ pub enum Frame<'a> {
         message: MessageView<'a>,
         #[schema(required)]
         last_message: Option<MessageView<'a>>,
+        /// Only for a reply: the state of the thread, null if no reply is left.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        #[schema(value_type = Option<ThreadInfo>)]
+        thread_info: Option<Option<&'a RawValue>>,
     },
     /// Messages were pinned or unpinned. If a deletion unpinned one, this follows its `message_deleted`, with the
     /// same `seq`.
@@ -61,6 +68,20 @@ pub enum Frame<'a> {
         #[serde(skip_serializing_if = "Option::is_none")]
         #[schema(nullable = false)]
         me: Option<Me>,
+    },
+    /// The receiver began or stopped following a thread.
+    ThreadFollowed {
+        chat_id: ChatId,
+        seq: Seq,
+        #[serde(flatten)]
+        thread: OwnThread,
+    },
+    /// The receiver's read marker of a thread moved.
+    ThreadRead {
+        chat_id: ChatId,
+        seq: Seq,
+        #[serde(flatten)]
+        thread: OwnThread,
     },
     /// The receiver's own settings for the chat changed.
     MeUpdated { chat_id: ChatId, seq: Seq, me: Me, unread_count: i64 },
@@ -120,9 +141,23 @@ pub enum Frame<'a> {
 #[schema(as = MessageEvent)]
 pub enum MessageFrame<'a> {
     /// A message was posted.
-    NewMessage { chat_id: ChatId, seq: Seq, message: MessageView<'a> },
-    /// A message was edited, or has other custom data.
-    MessageUpdated { chat_id: ChatId, seq: Seq, message: MessageView<'a> },
+    NewMessage {
+        chat_id: ChatId,
+        seq: Seq,
+        message: MessageView<'a>,
+        /// Only for a reply: the state of the thread.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        thread_info: Option<ThreadInfo>,
+    },
+    /// A message was edited, or has other custom data, or is a root with other replies.
+    MessageUpdated {
+        chat_id: ChatId,
+        seq: Seq,
+        message: MessageView<'a>,
+        /// Only for a reply: the state of the thread.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        thread_info: Option<ThreadInfo>,
+    },
 }
 
 /// Every event that a socket gets without a request.
@@ -149,19 +184,56 @@ pub mod frames {
         render(&MessageView::new(message, links).seen_by(true, message))
     }
 
+    /// Renders the events of a change that are the same for all members, in order: all have its sequence number.
+    /// `message` is the rendered message of a posted or edited message. A connection that does not know threads gets the
+    /// root instead of a reply that is only in a thread.
+    pub fn all(
+        event: &Event,
+        message: Option<&ByteString>,
+        knows_threads: bool,
+        links: &Links,
+    ) -> Vec<ByteString> {
+        let mut frames = Vec::new();
+        if let Some(ChangedRoot { message, is_new }) = event.change.thread().and_then(|thread| thread.root.as_deref()) {
+            let kind = if *is_new { "new_message" } else { "message_updated" };
+            frames.push(around(kind, event, &self::message(message, links), None));
+        }
+        if knows_threads || event.thread_reply().is_none() {
+            frames.extend(shared(event, message, links));
+        }
+        frames.extend(second(event));
+        frames
+    }
+
+    /// Renders what changed for one user alone, with the sequence number of the event.
+    pub fn own(event: &Event, own: &OwnChange) -> ByteString {
+        let (chat_id, seq) = (event.chat, event.seq);
+        render(&match own.kind {
+            OwnKind::ThreadFollowed(thread) => Frame::ThreadFollowed { chat_id, seq, thread },
+            OwnKind::ThreadRead(thread) => Frame::ThreadRead { chat_id, seq, thread },
+        })
+    }
+
     /// Renders the event that is the same for all members; `None` if there is none. `message` is the rendered
     /// message of a posted or edited message.
     pub fn shared(event: &Event, message: Option<&ByteString>, links: &Links) -> Option<ByteString> {
         let (chat_id, seq) = (event.chat, event.seq);
         let frame = match &event.change {
-            Change::MessagePosted { .. } => return Some(around("new_message", event, message?)),
-            Change::MessageEdited { .. } => return Some(around("message_updated", event, message?)),
-            Change::MessageDeleted { tombstone, last_message, .. } => Frame::MessageDeleted {
+            Change::MessagePosted { message: reply, thread } => {
+                let info = reply.thread.is_some().then_some(thread);
+                return Some(around("new_message", event, message?, info));
+            }
+            Change::MessageEdited { message: reply, thread } => {
+                let info = reply.thread.is_some().then_some(thread);
+                return Some(around("message_updated", event, message?, info));
+            }
+            Change::MessageDeleted { tombstone, last_message, thread, .. } => Frame::MessageDeleted {
                 chat_id,
                 seq,
                 message_id: tombstone.id,
                 message: MessageView::new(tombstone, links),
                 last_message: last_message.as_ref().map(|message| MessageView::new(message, links)),
+                thread_info: tombstone.thread.map(|_| raw(thread.info.as_deref())),
             },
             Change::ReactionsChanged { message, reactions } => {
                 Frame::ReactionUpdated { chat_id, seq, message_id: *message, reactions }
@@ -190,13 +262,13 @@ pub mod frames {
                 Frame::UserMerged { chat_id, seq, from: *from, user: UserView::new(user, links) }
             }
             Change::ChatDeleted => Frame::ChatDeleted { chat_id, seq: Some(seq) },
-            Change::ChatCreated { .. } | Change::MeChanged(_) => return None,
+            Change::ChatCreated { .. } | Change::MeChanged(_) | Change::OwnOnly => return None,
         };
         Some(render(&frame))
     }
 
     /// Renders the second event of a change, with the same sequence number; `None` for most changes.
-    pub fn second(event: &Event) -> Option<ByteString> {
+    fn second(event: &Event) -> Option<ByteString> {
         let Change::MessageDeleted { tombstone, unpinned: Some(count), .. } = &event.change else {
             return None;
         };
@@ -220,17 +292,19 @@ pub mod frames {
             }
             _ => return None,
         };
-        shared(&Event { chat: event.chat, seq: event.seq, change }, None, links)
+        shared(&Event::new(event.chat, event.seq, change), None, links)
     }
 
     fn views<'a>(members: &'a [Member], links: &Links) -> Vec<MemberView<'a>> {
         members.iter().map(|member| MemberView::new(member, links)).collect()
     }
 
-    /// Wraps a rendered message in its event.
-    fn around(kind: &str, event: &Event, message: &ByteString) -> ByteString {
+    /// Wraps a rendered message in its event. `thread`: of a reply.
+    fn around(kind: &str, event: &Event, message: &ByteString, thread: Option<&ThreadChange>) -> ByteString {
         let (chat, seq) = (event.chat, event.seq);
-        format!(r#"{{"type":"{kind}","chat_id":{chat},"seq":{seq},"message":{message}}}"#).into()
+        let info = thread.map(|thread| format!(r#","thread_info":{}"#, thread.info.as_deref().unwrap_or("null")));
+        let info = info.unwrap_or_default();
+        format!(r#"{{"type":"{kind}","chat_id":{chat},"seq":{seq},"message":{message}{info}}}"#).into()
     }
 
     /// Renders a read marker for all members.

@@ -11,7 +11,7 @@ use utoipa::{
 
 use super::{Links, Part, UserView, render_raw};
 use crate::core::model::{
-    ChatId, Forwarded, Message, MessageId, Quote, Reaction, Seq, Timestamp, UserCard, UserId,
+    ChatId, Forwarded, Message, MessageId, Quote, Reaction, Seq, ThreadInfo, Timestamp, UserCard, UserId,
 };
 
 /// A message, over REST and in events.
@@ -49,6 +49,14 @@ pub struct MessageView<'a> {
     /// The text of another message that it forwards. `content` may then be empty.
     #[schema(required)]
     forwarded_from: Option<ForwardedView<'a>>,
+    /// The root of the thread that it replies in. A root is in no thread itself.
+    #[schema(required)]
+    thread: Option<MessageId>,
+    /// Whether the timeline of the chat shows the reply too.
+    also_in_chat: bool,
+    /// On roots the state of the thread; null if no reply is left.
+    #[schema(required, value_type = Option<ThreadInfo>)]
+    thread_info: Option<&'a RawValue>,
     /// The number of its latest change: of two copies, keep the one with the higher number.
     seq: Seq,
 }
@@ -120,22 +128,30 @@ impl<'a> MessageView<'a> {
             custom: message.custom.shown(false),
             reply_to: message.reply_to.as_deref().map(quoted),
             forwarded_from: message.forwarded_from.as_deref().map(forwarded),
+            thread: message.thread,
+            also_in_chat: message.is_also_in_chat(),
+            thread_info: raw(message.thread_info.as_deref()),
             seq: message.seq,
         }
     }
+}
+
+/// Returns JSON that was stored rendered.
+pub(super) fn raw(json: Option<&str>) -> Option<&RawValue> {
+    json.and_then(|json| serde_json::from_str(json).ok())
 }
 
 /// Rendered senders of a page of messages and of what they quote, each rendered once.
 pub struct Senders(Vec<(UserId, Box<RawValue>)>);
 
 impl Senders {
-    pub fn of<'a>(messages: &'a [Message], links: &Links) -> Self {
+    pub fn of<'a>(messages: impl IntoIterator<Item = &'a Message>, links: &Links) -> Self {
         let mut senders: Vec<(UserId, Box<RawValue>)> = Vec::new();
         let quoted = |message: &'a Message| {
             let quoted = message.reply_to.as_deref().map(|quote| &quote.sender);
             quoted.into_iter().chain(message.forwarded_from.as_deref().map(|forwarded| &forwarded.sender))
         };
-        for sender in messages.iter().flat_map(|message| iter::once(&message.sender).chain(quoted(message))) {
+        for sender in messages.into_iter().flat_map(|message| iter::once(&message.sender).chain(quoted(message))) {
             if senders.iter().all(|(id, _)| *id != sender.id) {
                 senders.push((sender.id, render_raw(&UserView::new(sender, links))));
             }

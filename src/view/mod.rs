@@ -5,13 +5,15 @@ mod credential;
 mod event;
 mod links;
 mod message;
+mod unread;
 mod user;
 
-pub use chat::{ChatForAll, ChatView, MemberView, Perspective};
+pub use chat::{ChatForAll, ChatView, MemberView, Perspective, title as chat_title};
 pub use credential::{AccessTokenView, SessionView, UseView};
 pub use event::{Frame, LiveEvent, MessageFrame, frames};
 pub use links::{AddressKey, Links};
 pub use message::{FoundMessageView, MessageView, Senders};
+pub use unread::{UnreadThreadView, UnreadView};
 pub use user::{FoundUserView, OwnUserView, ProfileView, UserExtras, UserView};
 
 use bytes::Bytes;

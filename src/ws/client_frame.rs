@@ -47,6 +47,14 @@ pub(crate) struct ClientFrame {
     #[serde(default)]
     #[schema(value_type = Option<MessageId>)]
     pub(super) reply_to: Field,
+    /// The root of the thread that the message replies in.
+    #[serde(default)]
+    #[schema(value_type = Option<MessageId>)]
+    pub(super) thread: Field,
+    /// Whether the timeline of the chat shows the reply too.
+    #[serde(default)]
+    #[schema(value_type = Option<bool>)]
+    pub(super) also_in_chat: Field,
     /// A message whose text is copied.
     #[serde(default)]
     #[schema(value_type = Option<MessageId>)]

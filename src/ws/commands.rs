@@ -140,6 +140,8 @@ async fn run_command(client: &Client, frame: ClientFrame) -> Result<Ack, ApiErro
                 content: frame.content.clone(),
                 client_id: frame.client_id.clone(),
                 reply_to: frame.reply_to.clone(),
+                thread: frame.thread.clone(),
+                also_in_chat: frame.also_in_chat.clone(),
                 forward: frame.forward.clone(),
                 custom: frame.custom.clone(),
             };

@@ -117,7 +117,9 @@ fn filter_live(heads: &mut Heads, only: &Only, chat: ChatId, batch: &FrameBatch)
             batch.frames()
         });
     };
-    let frames = batch.frames_after(*last)?;
+    // What adds to the latest change follows it, and what adds to an earlier one is dropped.
+    let after = if batch.is_addition { *last - i64::from(seq == *last) } else { *last };
+    let frames = batch.frames_after(after)?;
     match batch.change {
         SubscriptionChange::Leaves => {
             heads.remove(&chat);

@@ -1,7 +1,5 @@
 //! Responses to a client's frames.
 
-use std::collections::BTreeMap;
-
 use actix::Message;
 use actix_web::ResponseError;
 use bytestring::ByteString;
@@ -10,11 +8,11 @@ use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 use crate::{
-    core::model::{ChatId, MessageId, Seq},
+    core::model::{MessageId, Seq},
     error::ApiError,
     feed::Heads,
     services::messages::ReactionAction,
-    view::{MessageView, render},
+    view::{MessageView, UnreadView, render},
 };
 
 /// A response to a frame, with the frame's id.
@@ -81,7 +79,6 @@ pub(crate) struct CaughtUp<'a> {
     /// The `seq` of each of the caller's chats, by chat id.
     #[schema(value_type = BTreeMap<String, i64>)]
     pub(super) heads: &'a Heads,
-    /// Unread counts by chat id, of chats that have any.
-    #[schema(value_type = BTreeMap<String, i64>)]
-    pub(super) unread: &'a BTreeMap<ChatId, i64>,
+    #[serde(flatten)]
+    pub(super) unread: UnreadView,
 }

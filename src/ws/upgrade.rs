@@ -20,7 +20,7 @@ use crate::{
     core::model::{Credential, Refusal},
     error::ApiError,
     feed::{self, Only},
-    hub::{ConnectionAbort, Subscriber},
+    hub::{ConnectionAbort, Subscriber, subscriber},
     middleware::authenticate::{Authenticated, subprotocol},
     net::forwarded,
     state::AppState,
@@ -47,14 +47,15 @@ pub async fn upgrade(
     }
     let place = state.hub.reserve(caller.id()).ok_or(ApiError::Throttled { seconds: RETRY_AFTER_SECONDS })?;
     let abort = request.extensions().get::<ConnectionAbort>().cloned();
+    let params = params(&request);
+    let (user, is_guest) = (caller.id(), caller.card.is_guest);
     let socket = Subscriber::new(
-        (caller.id(), caller.card.is_guest),
+        subscriber::Client { user, is_guest, knows_threads: params.knows_threads },
         caller.credential.clone(),
         abort,
         state.chat_meter(),
         state.hub.watchlist.clone(),
     );
-    let params = params(&request);
     let (filter, heartbeat) = (DeliveryFilter::new(params.only), Heartbeat::new());
     let protocol = subprotocol(&request, &state).map(|protocol| protocol.offered());
     let protocols: Vec<&str> = protocol.iter().map(String::as_str).collect();
@@ -86,15 +87,18 @@ struct SocketParams {
     only: Only,
     /// Whether live events are held back until the client sends `resume`.
     resumes: bool,
+    /// Whether replies that are only in threads are sent.
+    knows_threads: bool,
 }
 
-/// Parses `?chats=1,2` and `?resume=1`. Malformed ids are ignored, like ids of chats that the user is not in.
+/// Parses `?chats=1,2`, `?resume=1` and `?threads=1`. Malformed ids are ignored, like ids of chats that the user is not in.
 fn params(request: &HttpRequest) -> SocketParams {
     let mut params = SocketParams::default();
     for (name, value) in url::form_urlencoded::parse(request.query_string().as_bytes()) {
         match &*name {
             "chats" => params.only = feed::only(&value),
             "resume" => params.resumes = value == "1",
+            "threads" => params.knows_threads = value == "1",
             _ => {}
         }
     }

@@ -203,3 +203,24 @@ async fn many_chats_are_handed_over_in_steps() {
     assert_eq!(managed(&eve_chats).await, 40);
     assert_eq!(differences(&server).await, Vec::<String>::new());
 }
+
+#[actix_rt::test(system = "crate::System")]
+async fn a_deleted_chat_leaves_no_row_of_its_threads() {
+    let server = Server::start().await;
+    let [ann, bob] = server.users(["ann", "bob"]).await;
+    let chat = ann.group("Team", &[&bob]).await;
+    let root = ann.posts(chat, "Where?").await;
+    let path = format!("chats/{chat}/messages/");
+    for number in 0..40 {
+        let sent = bob.post(&path, json!({"content": number.to_string(), "thread": root["id"]})).await.expect(201).json;
+        if number % 3 == 0 {
+            bob.deletes(&sent).await;
+        }
+    }
+    assert_eq!(differences(&server).await, Vec::<String>::new());
+    ann.delete(&format!("chats/{chat}/")).await.expect(204);
+    server.purges();
+    for table in ["thread_replies", "thread_participants", "threads", "follows", "sent_counts", "tombstone_counts", "messages"] {
+        until_none(&server, table).await;
+    }
+}

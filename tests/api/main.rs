@@ -70,6 +70,7 @@ mod sockets;
 mod stale_actors;
 mod succession;
 mod sync;
+mod threads;
 mod transactions;
 mod turns;
 mod unicode;

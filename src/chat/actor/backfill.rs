@@ -102,7 +102,13 @@ impl ChatActor {
 
     /// Publishes a result now, or holds it until all events before it are published.
     pub(super) fn publish_in_order(&mut self, pending: PendingEvent, ctx: &mut Context<Self>) {
+        let is_incomplete = pending.event().is_some_and(|event| self.lacks_root(event));
         match pending.event().map(|event| event.seq) {
+            Some(seq) if is_incomplete && self.sequencer.is_new(seq) => {
+                self.sequencer.read_from_storage(seq);
+                self.sequencer.held.insert(seq, pending);
+                self.schedule_backfill(ctx);
+            }
             Some(seq) if self.sequencer.subscribing > 0 || self.sequencer.is_early(seq) => {
                 self.sequencer.held.insert(seq, pending);
                 self.schedule_backfill(ctx);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytestring::ByteString;
 use fail::fail_point;
 
-use super::{ChatActor, PendingEvent};
+use super::{ChatActor, PendingEvent, batcher::Forms};
 use crate::{
     bus::{BusMessage, Channel},
     chat::mailbox::{Answered, EnsureSubscribed, Settled, Type},
@@ -75,7 +75,7 @@ impl ChatActor {
 
     fn rendered(&self, event: &Event) -> Option<ByteString> {
         match &event.change {
-            Change::MessagePosted { message } | Change::MessageEdited { message } => {
+            Change::MessagePosted { message, .. } | Change::MessageEdited { message, .. } => {
                 Some(frames::message(message, &self.services.links))
             }
             _ => None,
@@ -128,14 +128,36 @@ impl ChatActor {
             Change::MarkerMoved(moved) => self.fan_out_marker(event, moved),
             Change::MeChanged(changed) => self.fan_out_me(seq, changed),
             Change::ChatDeleted => self.end(Some(seq), seq),
+            Change::OwnOnly => {}
             change => {
-                if let Change::MessagePosted { message } = change {
+                if let Change::MessagePosted { message, .. } = change {
                     // Posting ends typing. The message itself tells clients so; no typing event is sent.
                     self.typing_users.stop(message.sender.id);
                 }
                 self.deliver_to_all(event, message);
             }
         }
+        self.deliver_own(event);
+    }
+
+    /// Delivers to single users what changed for them alone.
+    fn deliver_own(&mut self, event: &Event) {
+        if event.own.is_empty() {
+            return;
+        }
+        self.flush();
+        for own in &event.own {
+            let batch = FrameBatch::addition(self.chat, event.seq, &frames::own(event, own));
+            self.sockets_of(own.user).iter().for_each(|socket| socket.deliver(&batch));
+        }
+    }
+
+    /// Returns whether an event must be read from storage: some connections get the root instead of the reply.
+    pub(super) fn lacks_root(&self, event: &Event) -> bool {
+        let is_new_reply = event.thread_reply().is_some() && !matches!(event.change, Change::MessageEdited { .. });
+        let has_root = event.change.thread().is_some_and(|thread| thread.root.is_some());
+        let mut receivers = self.subscribers.values().chain(self.observers.guests());
+        is_new_reply && !has_root && receivers.any(|socket| !socket.knows_threads)
     }
 
     /// Publishes `chat_deleted` and drops all subscribers. `seq` is the deletion's number, if known; sockets
@@ -153,10 +175,10 @@ impl ChatActor {
     fn deliver_to_all(&mut self, event: &Event, message: Option<&ByteString>) {
         self.deliver_to_guests(event, message);
         let links = &self.services.links;
-        if !self.subscribers.is_empty()
-            && let Some(frame) = frames::shared(event, message, links)
-        {
-            self.batcher.put(event.seq, frame, frames::second(event));
+        if !self.subscribers.is_empty() {
+            let form = |knows_threads| frames::all(event, message, knows_threads, links);
+            let without_threads = event.thread_reply().map(|_| form(false));
+            self.batcher.put(event.seq, Forms { all: form(true), without_threads });
         }
         if self.observers.is_empty() {
             return;
@@ -193,11 +215,16 @@ impl ChatActor {
             Change::ChatRenamed { snapshot } if snapshot.chat.guest_access == GuestAccess::None);
         if is_closed {
             self.end_observation_of_guests(event.seq);
-        } else if is_message && let Some(frame) = frames::shared(event, message, &self.services.links) {
-            let both = [Some(frame), frames::second(event)].into_iter().flatten();
-            let events: Vec<_> = both.map(|frame| (Some(event.seq), frame)).collect();
-            let batch = FrameBatch::of_many(self.chat, SubscriptionChange::Watches, &events, None);
-            self.observers.guests().for_each(|socket| socket.deliver(&batch));
+        } else if is_message {
+            for knows_threads in [true, false] {
+                let events = frames::all(event, message, knows_threads, &self.services.links);
+                let events: Vec<_> = events.into_iter().map(|frame| (Some(event.seq), frame)).collect();
+                let receivers = self.observers.guests().filter(|socket| socket.knows_threads == knows_threads);
+                if !events.is_empty() {
+                    let batch = FrameBatch::of_many(self.chat, SubscriptionChange::Watches, &events, None);
+                    receivers.for_each(|socket| socket.deliver(&batch));
+                }
+            }
         }
     }
 

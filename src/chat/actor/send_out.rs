@@ -48,8 +48,10 @@ impl ChatActor {
             return;
         }
         let batches = self.batcher.wrap(self.chat, on_taken);
+        let without_threads = self.batcher.wrap_without_threads(self.chat);
         for socket in self.subscribers.values() {
-            batches.iter().for_each(|batch| socket.deliver(batch));
+            let other = without_threads.as_ref().filter(|_| !socket.knows_threads);
+            other.unwrap_or(&batches).iter().for_each(|batch| socket.deliver(batch));
         }
         // Cleared last, so that the events are sent again after a panic.
         self.batcher.clear();

@@ -49,6 +49,16 @@ pub enum Action {
         emoji: Emoji,
         intent: ReactIntent,
     },
+    /// Follows a thread, or stops following it.
+    FollowThread {
+        root: MessageId,
+        is_followed: bool,
+    },
+    /// Moves the caller's read marker of a thread up to a reply, or to the newest one.
+    MarkThreadAsRead {
+        root: MessageId,
+        up_to: Option<MessageId>,
+    },
     /// Moves the caller's read marker up to a message, or to the newest one.
     MarkAsRead {
         up_to: Option<MessageId>,
@@ -97,6 +107,8 @@ impl Action {
             Self::DeleteMessage { .. } => "delete_message",
             Self::Pin { .. } => "pin",
             Self::React { .. } => "react",
+            Self::FollowThread { .. } => "follow_thread",
+            Self::MarkThreadAsRead { .. } => "mark_thread_as_read",
             Self::MarkAsRead { .. } => "mark_as_read",
             Self::ChangeMe(_) => "change_me",
             Self::Rename { .. } => "rename_chat",
@@ -121,6 +133,10 @@ pub struct NewMessage {
     pub client_id: Option<ClientId>,
     /// The message of the same chat that is quoted.
     pub reply_to: Option<MessageId>,
+    /// The root of the thread that it replies in.
+    pub thread: Option<MessageId>,
+    /// Whether the timeline shows a reply too.
+    pub also_in_chat: bool,
     /// The message whose text is copied. The body may then be empty.
     pub forward: Option<MessageId>,
     pub custom: Custom,
@@ -129,7 +145,15 @@ pub struct NewMessage {
 impl From<MessageBody> for NewMessage {
     /// Returns a message with a text alone.
     fn from(body: MessageBody) -> Self {
-        Self { body, client_id: None, reply_to: None, forward: None, custom: Custom::default() }
+        Self {
+            body,
+            client_id: None,
+            reply_to: None,
+            thread: None,
+            also_in_chat: false,
+            forward: None,
+            custom: Custom::default(),
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Chat, ChatId, ChatSnapshot, JoinCount, Me, Member, Message, MessageId, Reaction, Role, Seq, UserCard,
-    UserId,
+    UserId, threads::OwnChange,
 };
 
 /// A lasting change with its sequence number in the chat.
@@ -15,9 +15,27 @@ pub struct Event {
     pub chat: ChatId,
     pub seq: Seq,
     pub change: Change,
+    /// What changed for single users, which only they receive.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub own: Vec<OwnChange>,
 }
 
 impl Event {
+    /// Creates an event that all receivers get alike.
+    pub fn new(chat: ChatId, seq: Seq, change: Change) -> Self {
+        Self { chat, seq, change, own: Vec::new() }
+    }
+
+    /// Returns the reply that is only in a thread, if the event is about one.
+    pub fn thread_reply(&self) -> Option<&Message> {
+        let message = match &self.change {
+            Change::MessagePosted { message, .. } | Change::MessageEdited { message, .. } => message,
+            Change::MessageDeleted { tombstone, .. } => tombstone,
+            _ => return None,
+        };
+        (!message.is_in_timeline()).then_some(message)
+    }
+
     /// Returns the users that the event added to the chat.
     pub fn newcomers(&self) -> impl Iterator<Item = UserId> + '_ {
         let join_counts = match &self.change {
@@ -45,12 +63,18 @@ pub enum Change {
     ChatDeleted,
     MessagePosted {
         message: Message,
+        #[serde(default)]
+        thread: ThreadChange,
     },
     MessageEdited {
         message: Message,
+        #[serde(default)]
+        thread: ThreadChange,
     },
     MessageDeleted {
         tombstone: Message,
+        #[serde(default)]
+        thread: ThreadChange,
         last_message: Option<Message>,
         /// The number of pinned messages, if this one was pinned.
         #[serde(default)]
@@ -68,12 +92,31 @@ pub enum Change {
     },
     MarkerMoved(MarkerMoved),
     MeChanged(MeChanged),
+    /// Only [`Event::own`] changed.
+    OwnOnly,
     MembersChanged(MembersChanged),
     /// Messages of a guest became those of a user, whom the guest has become.
     UserMerged {
         from: UserId,
         user: UserCard,
     },
+}
+
+/// What a change of a reply means for its root. Empty for a message that is in no thread.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct ThreadChange {
+    /// Rendered JSON of the [`super::ThreadInfo`]; `None` if no reply is left.
+    pub info: Option<String>,
+    /// The root, if its latest change is this one and it was read from storage.
+    pub root: Option<Box<ChangedRoot>>,
+}
+
+/// A root whose latest change is a reply. Connections that do not know threads receive it instead of the reply.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ChangedRoot {
+    pub message: Message,
+    /// Whether the root itself is new to the receivers.
+    pub is_new: bool,
 }
 
 /// A member's read marker moved up to a message.
@@ -110,6 +153,18 @@ pub struct MembersChanged {
     /// The join counts of the added members.
     #[serde(rename = "feeds")]
     pub join_counts: Vec<(UserId, JoinCount)>,
+}
+
+impl Change {
+    /// Returns what the change of a message means for its thread.
+    pub fn thread(&self) -> Option<&ThreadChange> {
+        match self {
+            Self::MessagePosted { thread, .. }
+            | Self::MessageEdited { thread, .. }
+            | Self::MessageDeleted { thread, .. } => Some(thread),
+            _ => None,
+        }
+    }
 }
 
 impl MembersChanged {
@@ -153,15 +208,23 @@ impl Done {
         Self { answer, event: None, quiet_marker: None, standing: None }
     }
 
-    /// Returns the result of a post whose message is stored.
-    pub fn posted(message: Message) -> Self {
-        let event = Event { chat: message.chat, seq: message.seq, change: Change::MessagePosted { message } };
+    /// Returns the result of a post whose message is stored. `thread`: what a reply means for its root.
+    pub fn posted(message: Message, thread: ThreadChange, own: Vec<OwnChange>) -> Self {
+        let (chat, seq) = (message.chat, message.seq);
+        let change = Change::MessagePosted { message, thread };
+        let event = Event { own, ..Event::new(chat, seq, change) };
         Self { event: Some(Arc::new(event)), ..Self::unchanged(Answer::Message) }
+    }
+
+    /// Returns a result with an event for one user alone. The caller has already assigned the new `seq` to `chat`.
+    pub fn own(chat: &Chat, answer: Answer, own: OwnChange) -> Self {
+        let event = Event { own: vec![own], ..Event::new(chat.id, chat.seq, Change::OwnOnly) };
+        Self { event: Some(Arc::new(event)), ..Self::unchanged(answer) }
     }
 
     /// Returns a result with an event. The caller has already assigned the new `seq` to `chat`.
     pub fn changed(chat: &Chat, answer: Answer, change: Change) -> Self {
-        let event = Event { chat: chat.id, seq: chat.seq, change };
+        let event = Event::new(chat.id, chat.seq, change);
         Self { answer, event: Some(Arc::new(event)), quiet_marker: None, standing: None }
     }
 }

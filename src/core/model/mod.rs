@@ -17,6 +17,7 @@ pub mod pictures;
 pub mod records;
 pub mod refusal;
 pub mod text;
+pub mod threads;
 pub mod time;
 mod visible;
 
@@ -34,4 +35,5 @@ pub use records::{
     UserCard, Viewer,
 };
 pub use refusal::{FieldErrors, Refusal};
+pub use threads::{Lane, ThreadInfo};
 pub use time::Timestamp;

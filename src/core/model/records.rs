@@ -93,6 +93,9 @@ pub struct Chat {
     pub last_live_pos: Pos,
     /// The number of tombstones.
     pub deleted_count: i64,
+    /// The number of replies that are only in a thread, tombstones included. Their positions are -1, -2, ...
+    #[serde(default)]
+    pub reply_count: i64,
     pub member_count: i64,
     /// Whether all users may see it and join; rooms only. Staff may make a private room public, which is
     /// permanent.
@@ -132,6 +135,7 @@ impl Chat {
             last_pos: 0,
             last_live_pos: 0,
             deleted_count: 0,
+            reply_count: 0,
             member_count: 0,
             is_public: false,
             object: None,
@@ -207,6 +211,8 @@ pub struct Forwarded {
 pub struct Referred {
     pub quote: Option<Quote>,
     pub forwarded: Option<Forwarded>,
+    /// When the thread's latest reply was posted.
+    pub last_reply_at: Option<Timestamp>,
 }
 
 /// The current state of a message.
@@ -214,6 +220,7 @@ pub struct Referred {
 pub struct Message {
     pub id: MessageId,
     pub chat: ChatId,
+    /// Position in the timeline. Negative for a reply that is only in a thread.
     pub pos: Pos,
     /// Sequence number of its latest change.
     pub seq: Seq,
@@ -236,12 +243,28 @@ pub struct Message {
     /// The text that it forwards; `None` on a tombstone.
     #[serde(default)]
     pub forwarded_from: Option<Box<Forwarded>>,
+    /// The root of the thread that it is in.
+    #[serde(default)]
+    pub thread: Option<MessageId>,
+    /// Rendered JSON of a [`super::ThreadInfo`]; `None` unless it is a root with replies.
+    #[serde(default)]
+    pub thread_info: Option<String>,
     /// The first hundred readers, the sender first; empty on a tombstone.
     pub read_by: Vec<UserId>,
     pub read_count: i64,
 }
 
 impl Message {
+    /// Returns whether the message is in the chat's timeline.
+    pub fn is_in_timeline(&self) -> bool {
+        self.pos > 0
+    }
+
+    /// Returns whether it is a reply that the timeline shows too.
+    pub fn is_also_in_chat(&self) -> bool {
+        self.thread.is_some() && self.is_in_timeline()
+    }
+
     /// Fills in the readers. `members`: the members whose read markers count, in the order of joining. It is
     /// empty where the chat is too big for receipts.
     pub fn note_readers(&mut self, members: &[Member]) {

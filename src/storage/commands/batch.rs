@@ -186,6 +186,8 @@ pub fn can_share(command: &Command) -> bool {
         | Action::DeleteMessage { .. }
         | Action::Pin { .. }
         | Action::React { .. }
+        | Action::FollowThread { .. }
+        | Action::MarkThreadAsRead { .. }
         | Action::MarkAsRead { .. }
         | Action::ChangeMe(_)
         | Action::Rename { .. }

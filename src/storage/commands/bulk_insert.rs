@@ -32,8 +32,8 @@ pub(super) fn post_all(
     chats: &mut HashMap<ChatId, Chat>,
     posts: &[Post],
 ) -> Result<Vec<Outcome>, StorageError> {
-    let references = References::of(conn, posts)?;
-    if let Some(outcomes) = post_decided(conn, policy, chats, posts, &references)? {
+    let mut references = References::of(conn, posts)?;
+    if let Some(outcomes) = post_decided(conn, policy, chats, posts, &mut references)? {
         return Ok(outcomes);
     }
     let is_dm = |post: &Post| chats.get(&post.chat).is_some_and(Chat::is_dm);
@@ -66,9 +66,13 @@ pub(super) fn post_all(
             outcomes.push(None);
         }
     }
-    let stored = store(conn, new, chats)?.into_iter().zip(roles);
-    let mut stored =
-        stored.map(|(message, role)| chats.get(&message.chat).map(|chat| posted(message, chat, role)));
+    let mut stored = Vec::with_capacity(new.len());
+    for (message, role) in store(conn, new, chats)?.into_iter().zip(roles) {
+        let thread = references.roots.add(conn, &message)?;
+        stored.push(chats.get(&message.chat).map(|chat| posted(message, thread, chat, role)));
+    }
+    references.roots.store(conn)?;
+    let mut stored = stored.into_iter();
     let mut next = || stored.next().flatten().ok_or_else(|| Refusal::Internal.into());
     Ok(outcomes.into_iter().map(|outcome| outcome.unwrap_or_else(&mut next)).collect())
 }
@@ -80,7 +84,7 @@ fn post_decided(
     policy: &StoragePolicy,
     chats: &mut HashMap<ChatId, Chat>,
     posts: &[Post],
-    references: &References,
+    references: &mut References,
 ) -> Result<Option<Vec<Outcome>>, StorageError> {
     let mut changed = HashMap::new();
     let mut new = Vec::with_capacity(posts.len());
@@ -104,11 +108,17 @@ fn post_decided(
         outcomes.push(None);
     }
     let expected = new.len();
-    let stored = store(conn, new, &changed)?;
-    if stored.len() < expected {
+    let messages = store(conn, new, &changed)?;
+    if messages.len() < expected {
         return Ok(None);
     }
-    let mut stored = stored.into_iter().map(|message| Ok(Done::posted(message)));
+    let mut stored = Vec::with_capacity(expected);
+    for message in messages {
+        let (thread, own) = references.roots.add(conn, &message)?;
+        stored.push(Ok(Done::posted(message, thread, own)));
+    }
+    references.roots.store(conn)?;
+    let mut stored = stored.into_iter();
     let mut next = || stored.next().unwrap_or_else(|| Err(Refusal::Internal.into()));
     let outcomes = outcomes.into_iter().map(|outcome| outcome.unwrap_or_else(&mut next)).collect();
     chats.extend(changed);
@@ -177,7 +187,8 @@ fn store(
     if ids.is_empty() {
         return Ok(Vec::new());
     }
-    sent_counts::record(conn, new.iter().map(|new| (new.message.chat, new.message.pos)))?;
+    let in_timeline = new.iter().map(|new| &new.message).filter(|message| message.is_in_timeline());
+    sent_counts::record(conn, in_timeline.map(|message| (message.chat, message.pos)))?;
     for (new, id) in new.iter_mut().zip(ids) {
         new.message.id = id;
     }
@@ -194,9 +205,9 @@ fn insert(
     let stored = sql!(
         // The subquery with LIMIT is a key lookup, whatever the planner's statistics say.
         "WITH asked AS ( \
-            SELECT n.* FROM unnest(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) WITH ORDINALITY \
+            SELECT n.* FROM unnest(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) WITH ORDINALITY \
             AS n (chat_id, pos, sender_id, content, created_at, seq, client_id, content_hash, custom, reply_to, forwarded_sender_id, \
-            forwarded_content, number) \
+            forwarded_content, thread_id, number) \
          ), new AS ( \
             SELECT nextval('message_ids_id_seq') AS id, a.* FROM asked a WHERE NOT EXISTS ( \
                 SELECT 1 FROM asked r CROSS JOIN LATERAL (SELECT 1 FROM messages m WHERE m.chat_id = r.chat_id \
@@ -206,13 +217,13 @@ fn insert(
          ), stored AS ( \
             INSERT INTO messages (chat_id, pos, id, sender_id, content, created_at, updated_at, is_edited, \
             is_deleted, created_seq, seq, client_id, content_hash, reactions, custom, reply_to, \
-            forwarded_sender_id, forwarded_content) \
+            forwarded_sender_id, forwarded_content, thread_id) \
             SELECT chat_id, pos, id, sender_id, content, created_at, created_at, FALSE, \
             FALSE, seq, seq, client_id, content_hash, '[]', custom, reply_to, \
-            forwarded_sender_id, forwarded_content FROM new \
+            forwarded_sender_id, forwarded_content, thread_id FROM new \
          ), moved AS ( \
-            UPDATE chats c SET updated_at = n.updated_at, seq = n.seq, last_pos = n.pos, last_live_pos = n.pos \
-            FROM unnest(?, ?, ?, ?) AS n (id, updated_at, seq, pos) \
+            UPDATE chats c SET updated_at = n.updated_at, seq = n.seq, last_pos = n.pos, last_live_pos = n.live_pos, \
+            reply_count = n.replies FROM unnest(?, ?, ?, ?, ?, ?) AS n (id, updated_at, seq, pos, live_pos, replies) \
             WHERE c.id = n.id AND EXISTS (SELECT 1 FROM new) \
          ) SELECT id FROM new ORDER BY number",
         ids(messages().map(|message| message.chat.0)),
@@ -227,10 +238,13 @@ fn insert(
         messages().map(|message| message.reply_to.as_ref().map(|quote| quote.id.0)).collect::<Vec<_>>(),
         forwarded().map(|forwarded| forwarded.map(|forwarded| forwarded.sender.id.0)).collect::<Vec<_>>(),
         forwarded().map(|forwarded| forwarded.map(|forwarded| forwarded.content.as_str())).collect::<Vec<_>>(),
+        messages().map(|message| message.thread.map(|root| root.0)).collect::<Vec<_>>(),
         ids(chats.iter().map(|chat| chat.id.0)),
         ids(chats.iter().map(|chat| chat.updated_at.0)),
         ids(chats.iter().map(|chat| chat.seq)),
-        ids(chats.iter().map(|chat| chat.last_pos))
+        ids(chats.iter().map(|chat| chat.last_pos)),
+        ids(chats.iter().map(|chat| chat.last_live_pos)),
+        ids(chats.iter().map(|chat| chat.reply_count))
     )
     .rows::<MessageId>(conn)?;
     Ok(stored)

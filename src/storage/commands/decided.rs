@@ -8,7 +8,8 @@ use super::messages::Post;
 use crate::{
     core::model::{
         Chat, Message, Role,
-        event::{Done, Standing},
+        event::{Done, Standing, ThreadChange},
+        threads::OwnChange,
     },
     storage::{AnyConn, StorageError, tables::members},
 };
@@ -24,10 +25,15 @@ pub(super) fn is_decided(conn: &mut AnyConn, post: &Post, chat: &Chat) -> Result
 }
 
 /// Returns the result of a stored post. `role`: of the sender, if it was looked up.
-pub(super) fn posted(message: Message, chat: &Chat, role: Option<Role>) -> Done {
+pub(super) fn posted(
+    message: Message,
+    (thread, own): (ThreadChange, Vec<OwnChange>),
+    chat: &Chat,
+    role: Option<Role>,
+) -> Done {
     let user = message.sender.id;
     // What guests may do depends on more than their role.
     let is_known = !chat.is_dm() && !message.sender.is_guest;
     let standing = role.filter(|_| is_known).map(|role| Standing { chat: chat.clone(), user, role });
-    Done { standing: standing.map(Box::new), ..Done::posted(message) }
+    Done { standing: standing.map(Box::new), ..Done::posted(message, thread, own) }
 }

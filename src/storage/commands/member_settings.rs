@@ -62,7 +62,7 @@ pub(crate) fn store(
     Ok(Change::MeChanged(MeChanged { user, me, unread_count }))
 }
 
-/// Returns the position of a message that a request field names. The message must be in the chat.
+/// Returns the position of a message that a request field names. The message must be in the chat's timeline.
 pub(crate) fn place(
     conn: &mut AnyConn,
     field: &'static str,
@@ -70,7 +70,7 @@ pub(crate) fn place(
     message: MessageId,
 ) -> Result<Pos, StorageError> {
     match positions::locate(conn, message)? {
-        Some((there, pos)) if there == chat => Ok(pos),
+        Some((there, pos)) if there == chat && pos > 0 => Ok(pos),
         _ => {
             let sentence = format!("Invalid pk \"{message}\" - object does not exist.");
             Err(FieldErrors::of(field, sentence).into())

@@ -3,10 +3,10 @@
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
-use super::outcome::take_number;
+use super::{outcome::take_number, threads};
 use crate::{
     core::model::{
-        Change, Chat, ChatId, Command, Custom, FieldErrors, Message, MessageId, NewMessage, Refusal, Seq,
+        Change, Chat, ChatId, Command, Custom, FieldErrors, Lane, Message, MessageId, NewMessage, Refusal, Seq,
         Timestamp, UserCard, UserId,
         command::{Action, MessageEdit},
         event::{Answer, Done},
@@ -66,18 +66,26 @@ impl<'a> Post<'a> {
         referred: Referred,
     ) -> UnstoredMessage {
         take_number(chat);
-        chat.last_pos += 1;
-        chat.last_live_pos = chat.last_pos;
-        // The system clock may go back. The times of a chat never do.
-        chat.updated_at = Timestamp::now().max(chat.updated_at);
+        // The system clock may go back. The times of a chat and of a thread never do.
+        let now = Timestamp::now().max(chat.updated_at);
+        let now = referred.last_reply_at.map_or(now, |last| now.max(last));
+        let pos = if self.new.thread.is_none() || self.new.also_in_chat {
+            chat.last_pos += 1;
+            chat.last_live_pos = chat.last_pos;
+            chat.updated_at = now;
+            chat.last_pos
+        } else {
+            chat.reply_count += 1;
+            -chat.reply_count
+        };
         let message = Message {
             id: MessageId(0),
             chat: chat.id,
-            pos: chat.last_pos,
+            pos,
             seq: chat.seq,
             content: self.new.body.as_str().to_owned(),
-            created_at: chat.updated_at,
-            updated_at: chat.updated_at,
+            created_at: now,
+            updated_at: now,
             is_edited: false,
             is_deleted: false,
             sender: self.sender.clone(),
@@ -86,6 +94,8 @@ impl<'a> Post<'a> {
             custom: self.new.custom.clone(),
             reply_to: referred.quote.map(Box::new),
             forwarded_from: referred.forwarded.map(Box::new),
+            thread: self.new.thread,
+            thread_info: None,
             read_by: vec![self.sender.id],
             read_count: 1,
         };
@@ -165,7 +175,8 @@ pub(crate) fn edit(
     message.custom = custom.unwrap_or(message.custom);
     messages::edit(conn, &message)?;
     chats::update(conn, &chat)?;
-    Ok(Done::changed(&chat, Answer::Message, Change::MessageEdited { message }))
+    let thread = threads::info_of(conn, chat.id, &message)?;
+    Ok(Done::changed(&chat, Answer::Message, Change::MessageEdited { message, thread }))
 }
 
 pub(crate) fn delete(
@@ -190,18 +201,22 @@ pub(crate) fn delete(
     message_versions::clear(conn, chat.id, message.id)?;
     let unpinned = unpin(conn, &chat, message.id)?;
     let is_left = reactions::clear(conn, (chat.id, message.id))?;
-    tombstones::record(conn, chat.id, by, message.pos)?;
-    chat.deleted_count += 1;
-    if chat.last_live_pos == message.pos {
-        chat.last_live_pos = tombstones::last_live_before(conn, chat.id, message.pos)?;
+    if message.is_in_timeline() {
+        let lane = Lane::Chat(chat.id);
+        tombstones::record(conn, lane, by, message.pos)?;
+        chat.deleted_count += 1;
+        if chat.last_live_pos == message.pos {
+            chat.last_live_pos = tombstones::last_live_before(conn, lane, message.pos)?;
+        }
     }
+    let thread = threads::take_out(conn, &chat, &message, chat.seq)?;
     chats::update(conn, &chat)?;
     let mut last_message = messages::last_live(conn, &chat)?;
     if let Some(last) = &mut last_message {
         last.note_readers(&members::readers(conn, &chat, policy.receipts_max_members)?);
     }
     message.note_readers(&[]);
-    let change = Change::MessageDeleted { tombstone: message, last_message, unpinned };
+    let change = Change::MessageDeleted { tombstone: message, thread, last_message, unpinned };
     Ok(Done::changed(&chat, Answer::Deleted { is_left }, change))
 }
 
@@ -248,7 +263,7 @@ fn content_hash(policy: &StoragePolicy, new: &NewMessage) -> Vec<u8> {
     let mut mac = Hmac::<Sha256>::new_from_slice(&policy.content_key).expect("HMAC takes keys of any length");
     mac.update(new.body.as_str().as_bytes());
     // No text contains these bytes.
-    for (mark, id) in [(0xff, new.reply_to), (0xfe, new.forward)] {
+    for (mark, id) in [(0xff, new.reply_to), (0xfe, new.forward), (0xfd, new.thread)] {
         if let Some(id) = id {
             mac.update(&[mark]);
             mac.update(&id.0.to_be_bytes());

@@ -23,6 +23,7 @@ mod rooms;
 pub mod standing;
 pub mod succession;
 mod take_over;
+mod threads;
 pub mod user_import;
 
 use super::{AnyConn, StorageError, StoragePolicy, tables::locks};
@@ -56,6 +57,8 @@ fn run_command(conn: &mut AnyConn, policy: &StoragePolicy, command: &Command) ->
         Action::React { message, emoji, intent } => {
             reactions::react(conn, chat, by, *message, emoji, *intent)
         }
+        Action::FollowThread { root, is_followed } => threads::follow(conn, chat, by, *root, *is_followed),
+        Action::MarkThreadAsRead { root, up_to } => threads::mark_as_read(conn, chat, by, *root, *up_to),
         Action::MarkAsRead { up_to } => read_markers::mark_as_read(conn, policy, chat, by, *up_to),
         Action::ChangeMe(change) => member_settings::change(conn, chat, by, *change),
         Action::Rename { title } => chats::rename(conn, policy, chat, by, title.as_ref()),

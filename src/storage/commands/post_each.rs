@@ -31,22 +31,25 @@ pub(super) fn post_each(
     let mut outcomes = Vec::with_capacity(posts.len());
     let (mut changed, mut stored) = (HashSet::new(), Vec::with_capacity(posts.len()));
     let mut next_id = next_id(conn)?;
-    let references = References::of(conn, posts)?;
+    let mut references = References::of(conn, posts)?;
     for post in posts {
         let Some(chat) = chats.get_mut(&post.chat) else {
             outcomes.push(Err(Refusal::NotFound.into()));
             continue;
         };
-        let outcome = unless_failed(post_one(conn, policy, chat, (post, &references), next_id))?;
+        let outcome = unless_failed(post_one(conn, policy, chat, (post, &mut references), next_id))?;
         if outcome.as_ref().is_ok_and(|done| done.event.is_some()) {
             next_id.0 += 1;
             changed.insert(chat.id);
-            stored.push((chat.id, chat.last_pos));
+            if posts_to_timeline(post) {
+                stored.push((chat.id, chat.last_pos));
+            }
         }
         outcomes.push(outcome);
     }
     changed.iter().filter_map(|chat| chats.get(chat)).try_for_each(|chat| chats::update(conn, chat))?;
     sent_counts::record(conn, stored.into_iter())?;
+    references.roots.store(conn)?;
     Ok(outcomes)
 }
 
@@ -55,7 +58,7 @@ fn post_one(
     conn: &mut AnyConn,
     policy: &StoragePolicy,
     chat: &mut Chat,
-    (post, references): (&Post, &References),
+    (post, references): (&Post, &mut References),
     next_id: MessageId,
 ) -> Result<Done, StorageError> {
     let mut looked_up = None;
@@ -82,7 +85,13 @@ fn post_one(
         *chat = before;
         return repeated(conn, policy, chat, post)?.ok_or_else(|| Refusal::Internal.into());
     }
-    Ok(posted(new.message, chat, looked_up))
+    let thread = references.roots.add(conn, &new.message)?;
+    Ok(posted(new.message, thread, chat, looked_up))
+}
+
+/// Returns whether a post has a place in the chat's timeline.
+fn posts_to_timeline(post: &Post) -> bool {
+    post.new.thread.is_none() || post.new.also_in_chat
 }
 
 /// Loads the role of a user in a chat, and whether the other member of a dm has blocked the user.

@@ -1,8 +1,8 @@
-//! The messages that new messages refer to: quoted and forwarded ones.
+//! The messages that new messages refer to: quoted and forwarded ones, and roots of threads.
 
 use std::collections::HashMap;
 
-use super::messages::Post;
+use super::{messages::Post, threads::Roots};
 use crate::{
     core::model::{
         ChatId, FieldErrors, Forwarded, MessageId, Quote, Refusal, UserId, permission::Ability,
@@ -20,6 +20,7 @@ pub(super) struct References {
     quotes: HashMap<MessageId, (ChatId, Quote)>,
     /// By the user who forwards, and the message.
     forwarded: HashMap<(UserId, MessageId), Forwarded>,
+    pub(super) roots: Roots,
 }
 
 impl References {
@@ -34,13 +35,14 @@ impl References {
                 forwarded.insert((post.sender.id, id), copy);
             }
         }
-        Ok(Self { quotes, forwarded })
+        Ok(Self { quotes, forwarded, roots: Roots::of(conn, posts)? })
     }
 
     /// Returns what a post refers to. A quoted message must be in the same chat. A forwarded one may be in any chat
     /// whose messages the sender reads. Neither may be deleted.
     pub(super) fn find(&self, post: &Post) -> Result<Referred, Refusal> {
-        let mut referred = Referred::default();
+        self.roots.check(post)?;
+        let mut referred = Referred { last_reply_at: self.roots.last_reply_at(post), ..Referred::default() };
         if let Some(id) = post.new.reply_to {
             let quote = self.quotes.get(&id).filter(|(chat, quote)| *chat == post.chat && !quote.is_deleted);
             referred.quote = Some(quote.ok_or_else(|| no_such("reply_to", id))?.1.clone());
@@ -67,6 +69,6 @@ fn copy(conn: &mut AnyConn, user: UserId, id: MessageId) -> Result<Option<Forwar
     }))
 }
 
-fn no_such(field: &'static str, id: MessageId) -> Refusal {
+pub(super) fn no_such(field: &'static str, id: MessageId) -> Refusal {
     FieldErrors::of(field, format!("Invalid pk \"{id}\" - object does not exist.")).into()
 }

@@ -2,20 +2,20 @@
 //! own with an event:
 //!
 //! 1. A dm that the user already has with the same person becomes a group.
-//! 2. Messages become the user's, a few hundred at a time.
+//! 2. Messages become the user's, a few hundred at a time: those of the timeline, then those of each thread.
 //! 3. The user takes the guest's place among the members, or the guest leaves.
 
-use super::{outcome::take_number, succession};
+use super::{outcome::take_number, succession, threads};
 use crate::{
     core::model::{
-        Change, Chat, ChatId, ChatKind, Member, Pos, Refusal, Role, UserId,
+        Change, Chat, ChatId, ChatKind, Lane, Member, Pos, Refusal, Role, UserId,
         event::{Answer, Done, MembersChanged},
     },
     storage::{
         AnyConn, StorageError, StoragePolicy,
         queries::chat_snapshot,
         tables::{
-            blocks, chats, join_counts, members, merged_guests,
+            blocks, chats, follows, join_counts, members, merged_guests,
             sent_counts::{self, BLOCK},
             tombstones, users,
         },
@@ -104,7 +104,8 @@ fn hand_over_messages(
     chat: &Chat,
     (guest, user): (UserId, UserId),
 ) -> Result<Option<Done>, StorageError> {
-    let blocks = sent_counts::first_blocks(conn, chat.id, guest, BLOCKS)?;
+    let lane = Lane::Chat(chat.id);
+    let blocks = sent_counts::first_blocks(conn, lane, guest, BLOCKS)?;
     let mut found: Vec<(Pos, bool)> = Vec::new();
     for (block, _) in &blocks {
         let start = block * BLOCK;
@@ -115,16 +116,17 @@ fn hand_over_messages(
         let start = (chat.last_pos + 1) / BLOCK * BLOCK;
         found.extend(merged_guests::sent_in(conn, chat.id, guest, start..=chat.last_pos)?);
     }
-    if found.is_empty() && merged_guests::is_chat_merged(conn, chat.id, guest)? {
+    let mut chat = chat.clone();
+    take_number(&mut chat);
+    let has_replies = found.is_empty() && threads::hand_over_step(conn, &chat, (guest, user))?;
+    if found.is_empty() && !has_replies && merged_guests::is_chat_merged(conn, chat.id, guest)? {
         return Ok(None);
     }
     let places: Vec<Pos> = found.iter().map(|(pos, _)| *pos).collect();
     merged_guests::hand_over_messages(conn, chat.id, user, &places)?;
-    sent_counts::hand_over(conn, chat.id, (guest, user), &blocks)?;
+    sent_counts::hand_over(conn, lane, (guest, user), &blocks)?;
     let deleted = found.iter().filter(|(_, is_deleted)| *is_deleted).map(|(pos, _)| *pos);
-    tombstones::hand_over(conn, chat.id, (guest, user), deleted)?;
-    let mut chat = chat.clone();
-    take_number(&mut chat);
+    tombstones::hand_over(conn, lane, (guest, user), deleted)?;
     chats::update(conn, &chat)?;
     merged_guests::record_chat(conn, chat.id, (guest, user), chat.seq)?;
     let card = users::cards(conn, &[user])?.pop().ok_or(Refusal::NotFound)?;
@@ -152,10 +154,13 @@ fn hand_over_place(
     match members::find(conn, chat.id, user)? {
         None => {
             merged_guests::take_place(conn, &chat, (guest, user))?;
+            follows::hand_over(conn, chat.id, (guest, user), chat.seq)?;
             added.push(user);
         }
         Some(known) => {
             chat.member_count -= 1;
+            let joined_seq = members::joined_seq(conn, chat.id, user)?;
+            follows::hand_over(conn, chat.id, (guest, user), joined_seq)?;
             if place.role == Role::Admin && known.role != Role::Admin {
                 members::set_role(conn, chat.id, user, Role::Admin, chat.seq)?;
                 changed.push(user);

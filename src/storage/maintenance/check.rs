@@ -1,8 +1,8 @@
 //! Consistency check: recomputes derived data and compares it with what is stored.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
-use super::schema_check;
+use super::{check_threads, schema_check};
 use crate::{
     core::model::{ChatId, Reaction, UserId},
     storage::{
@@ -52,9 +52,9 @@ fn check_file(conn: &mut AnyConn, report: &mut Report) -> Result<(), StorageErro
     Ok(())
 }
 
-struct Checker<'a> {
-    conn: &'a mut AnyConn,
-    chat: ChatId,
+pub(super) struct Checker<'a> {
+    pub(super) conn: &'a mut AnyConn,
+    pub(super) chat: ChatId,
     report: &'a mut Report,
 }
 
@@ -70,6 +70,9 @@ row! {
         content: String,
         reply_to: Option<i64>,
         forwarded_content: Option<String>,
+        thread_id: Option<i64>,
+        thread_info: Option<String>,
+        created_at: i64,
         reactions: String,
         /// The position that is noted for the id.
         located: Option<i64> = "i.pos",
@@ -77,11 +80,14 @@ row! {
 }
 
 /// The columns of a message that other checks need.
-struct Checked {
-    id: i64,
-    pos: i64,
-    sender: i64,
-    is_deleted: bool,
+pub(super) struct Checked {
+    pub(super) id: i64,
+    pub(super) pos: i64,
+    pub(super) sender: i64,
+    pub(super) is_deleted: bool,
+    pub(super) created_at: i64,
+    pub(super) thread: Option<i64>,
+    pub(super) thread_info: Option<String>,
     reactions: String,
 }
 
@@ -93,6 +99,7 @@ row! {
         last_pos: i64,
         last_live_pos: i64,
         deleted_count: i64,
+        reply_count: i64,
         member_count: i64,
     }
 }
@@ -100,26 +107,30 @@ row! {
 impl Checker<'_> {
     fn check(&mut self) -> Result<(), StorageError> {
         let messages = self.check_messages()?;
-        self.check_head(&messages)?;
         self.check_reactions(&messages)?;
-        self.check_tombstones(&messages)?;
-        self.check_sent_counts(&messages)?;
         self.check_pins(&messages)?;
-        self.check_members(&messages)
+        check_threads::check(self, &messages)?;
+        let replies = messages.iter().filter(|message| message.pos < 0).count() as i64;
+        let timeline: Vec<Checked> = messages.into_iter().filter(|message| message.pos > 0).collect();
+        self.check_head(&timeline, replies)?;
+        self.check_tombstones(&timeline)?;
+        self.check_sent_counts(&timeline)?;
+        self.check_members(&timeline)
     }
 
-    fn differs(&mut self, what: &str, stored: impl std::fmt::Display, counted: impl std::fmt::Display) {
+    pub(super) fn differs(&mut self, what: &str, stored: impl std::fmt::Display, counted: impl std::fmt::Display) {
         let chat = self.chat;
         self.report.differences.push(format!("chat {chat}: {what} is {stored}, counted {counted}"));
     }
 
-    fn expect<T: PartialEq + std::fmt::Display>(&mut self, what: &str, stored: T, counted: T) {
+    pub(super) fn expect<T: PartialEq + std::fmt::Display>(&mut self, what: &str, stored: T, counted: T) {
         if stored != counted {
             self.differs(what, stored, counted);
         }
     }
 
-    /// Checks that positions have no gaps, and that ids and sequence numbers ascend with them.
+    /// Checks that positions have no gaps, and that ids and sequence numbers ascend with them: in the timeline, and among
+    /// the replies that are only in threads, whose positions are negative. Returns all messages by id.
     fn check_messages(&mut self) -> Result<Vec<Checked>, StorageError> {
         let rows = sql!(
             "SELECT {} FROM messages m LEFT JOIN message_ids i ON i.id = m.id AND i.chat_id = m.chat_id \
@@ -129,12 +140,16 @@ impl Checker<'_> {
         .rows::<CheckedRow>(self.conn)?;
         let head = sql!("SELECT seq FROM chats WHERE id = ?", self.chat).one::<i64>(self.conn)?;
         let mut checked = Vec::with_capacity(rows.len());
-        let (mut last_id, mut last_created) = (0, 0);
-        for row in rows {
+        let (mut timeline, mut replies) = ((0, 0, 0), (0, 0, 0));
+        let ids: HashSet<i64> = rows.iter().map(|row| row.id).collect();
+        let (negative, positive): (Vec<_>, Vec<_>) = rows.into_iter().partition(|row| row.pos < 0);
+        for row in negative.into_iter().rev().chain(positive) {
             let CheckedRow { id, pos, seq, sender_id: sender, created_seq: created, .. } = row;
-            self.expect("the position of a message", pos, checked.len() as i64 + 1);
+            let (count, last_id, last_created) = if pos < 0 { &mut replies } else { &mut timeline };
+            *count += 1;
+            self.expect("the position of a message", pos.abs(), *count);
             self.expect(&format!("the position noted for message {id}"), row.located.unwrap_or(0), pos);
-            if id <= last_id || created <= last_created || seq < created || seq > head {
+            if id <= *last_id || created <= *last_created || seq < created || seq > head {
                 self.differs(&format!("message {id}: number {seq}"), created, "out of order");
             }
             if row.is_deleted && !row.content.is_empty() {
@@ -144,7 +159,7 @@ impl Checker<'_> {
                 self.differs(&format!("message {id}: its content"), "empty", "something");
             }
             if let Some(quoted) = row.reply_to
-                && !checked.iter().any(|earlier: &Checked| earlier.id == quoted)
+                && (quoted >= id || !ids.contains(&quoted))
             {
                 self.differs(
                     &format!("message {id}: what it replies to"),
@@ -152,10 +167,11 @@ impl Checker<'_> {
                     "no earlier message of the chat",
                 );
             }
-            (last_id, last_created) = (id, created);
-            let CheckedRow { is_deleted, reactions, .. } = row;
-            checked.push(Checked { id, pos, sender, is_deleted, reactions });
+            (*last_id, *last_created) = (id, created);
+            let CheckedRow { is_deleted, reactions, thread_id: thread, thread_info, created_at, .. } = row;
+            checked.push(Checked { id, pos, sender, is_deleted, created_at, thread, thread_info, reactions });
         }
+        checked.sort_unstable_by_key(|message| message.id);
         self.report.messages += checked.len() as i64;
         Ok(checked)
     }
@@ -175,7 +191,7 @@ impl Checker<'_> {
         Ok(())
     }
 
-    fn check_head(&mut self, messages: &[Checked]) -> Result<(), StorageError> {
+    fn check_head(&mut self, messages: &[Checked], replies: i64) -> Result<(), StorageError> {
         let head = sql!("SELECT {} FROM chats c WHERE c.id = ?", self.chat).one::<HeadRow>(self.conn)?;
         let (counted, members_seq, highest, highest_me) = sql!(
             "SELECT sum(CASE WHEN left_seq IS NULL THEN 1 ELSE 0 END), max(member_seq), \
@@ -187,6 +203,7 @@ impl Checker<'_> {
         self.expect("the number of members", head.member_count, counted.unwrap_or(0));
         self.expect("the latest change of members", head.members_seq, members_seq.unwrap_or(0));
         self.expect("the last position", head.last_pos, messages.len() as i64);
+        self.expect("the number of replies in threads alone", head.reply_count, replies);
         let live = messages.iter().rev().find(|message| !message.is_deleted);
         self.expect("the last live position", head.last_live_pos, live.map_or(0, |message| message.pos));
         let tombstones = messages.iter().filter(|message| message.is_deleted).count();

@@ -2,6 +2,7 @@
 
 pub mod backup;
 pub mod check;
+mod check_threads;
 pub mod checkpoint;
 pub mod health;
 pub mod import;

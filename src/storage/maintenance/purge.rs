@@ -7,7 +7,8 @@ use crate::storage::{
     commands::succession,
     db::{sql::sql, steps::delete_some},
     tables::{
-        custom_values, locks, members::clear_members, merged_guests, message_versions, pins, reactions,
+        custom_values, follows, locks, members::clear_members, merged_guests, message_versions, pins, reactions,
+        threads,
     },
 };
 
@@ -41,7 +42,9 @@ fn clear_chat(conn: &mut AnyConn) -> Result<bool, StorageError> {
         if delete_some!(conn, "sent_counts", "sender_id, block", "chat_id = ?", chat)? > 0 {
             return Ok(true);
         }
-        if message_versions::clear_chat(conn, chat)?
+        if threads::clear_chat(conn, chat)?
+            || follows::clear_chat(conn, chat)?
+            || message_versions::clear_chat(conn, chat)?
             || pins::clear_chat(conn, chat)?
             || merged_guests::clear_chat(conn, chat)?
         {

@@ -2,6 +2,7 @@
 //! candidates that the segments return.
 
 use std::{
+    cmp::Reverse,
     collections::{HashMap, HashSet},
     ops::{
         ControlFlow::{self, Break, Continue},
@@ -130,7 +131,7 @@ type Step = Result<ControlFlow<()>, StorageError>;
 impl Search<'_> {
     fn run(&mut self, ids: Range<i64>) -> Step {
         // A small chat is scanned without the index.
-        let is_small = matches!(self.scope, Scope::Chat(chat) if chat.last_pos <= SMALL_CHAT);
+        let is_small = matches!(self.scope, Scope::Chat(chat) if chat.last_pos + chat.reply_count <= SMALL_CHAT);
         let indexed = if is_small { 0 } else { segments::last_id(self.conn)? };
         let unindexed = ids.start.max(indexed.saturating_add(1));
         if unindexed < ids.end && self.scan(unindexed..ids.end)?.is_break() {
@@ -186,7 +187,15 @@ impl Search<'_> {
             Scope::Chat(chat) => {
                 let first = positions::count_before(self.conn, chat, ids.start)? + 1;
                 let last = positions::count_before(self.conn, chat, ids.end)?;
-                texts::newest_of_chat(self.conn, chat.id, first..=last, BATCH as i64)
+                let mut texts = texts::newest_of_chat(self.conn, chat.id, first..=last, BATCH as i64)?;
+                if chat.reply_count > 0 {
+                    let first = positions::count_replies_before(self.conn, chat, ids.start)? + 1;
+                    let last = positions::count_replies_before(self.conn, chat, ids.end)?;
+                    texts.extend(texts::newest_replies(self.conn, chat.id, first..=last, BATCH as i64)?);
+                    texts.sort_unstable_by_key(|(id, ..)| Reverse(*id));
+                    texts.truncate(BATCH);
+                }
+                Ok(texts)
             }
             Scope::Mine { user, .. } => texts::newest_of_user(self.conn, *user, ids, BATCH as i64),
         }

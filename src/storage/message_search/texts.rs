@@ -86,3 +86,21 @@ pub(super) fn newest_of_chat(
     );
     Ok(rows.rows(conn)?)
 }
+
+/// Returns the newest texts among the replies of a chat that are only in threads, the newest first. `numbers`: of the
+/// replies, from 1.
+pub(super) fn newest_replies(
+    conn: &mut AnyConn,
+    chat: ChatId,
+    numbers: RangeInclusive<i64>,
+    limit: i64,
+) -> Result<Vec<Text>, StorageError> {
+    let rows = sql!(
+        "SELECT id, chat_id, content FROM messages WHERE chat_id = ? AND pos >= ? AND pos <= ? ORDER BY pos LIMIT ?",
+        chat,
+        -numbers.end(),
+        -numbers.start(),
+        limit
+    );
+    Ok(rows.rows(conn)?)
+}

@@ -6,17 +6,18 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use super::{
     chat_snapshot,
     membership::{self, MeRow},
-    pinned_messages, unread,
+    pinned_messages, changed_threads, unread, unread_overview,
 };
 use crate::{
     core::model::{
-        Change, Chat, ChatId, ChatSnapshot, Event, Me, Member, MessageId, Pos, Seq, UserId, Viewer,
-        event::{MarkerMoved, MeChanged, MembersChanged},
+        Change, Chat, ChatId, ChatSnapshot, Event, Me, Member, Message, MessageId, Pos, Seq, UserId, Viewer,
+        event::{MarkerMoved, MeChanged, MembersChanged, ThreadChange},
+        threads::UnreadInChat,
     },
     storage::{
         AnyConn, StorageError, StoragePolicy,
         db::{row::row, sql::sql},
-        tables::{chats, members, merged_guests, messages, positions, users},
+        tables::{chats, members, merged_guests, messages, positions::{self, PostedUpTo}, users},
     },
 };
 
@@ -30,11 +31,11 @@ pub enum Since {
     /// where known.
     Gone { left: Option<Seq> },
     /// The user joined or rejoined the chat after `since`.
-    New { snapshot: Box<ChatSnapshot>, viewer: Viewer },
+    New { snapshot: Box<ChatSnapshot>, viewer: Viewer, unread: UnreadInChat },
     /// Too many changes to replay, or the client has or may have seen numbers that no longer exist.
-    Resync { head: Seq, unread: i64 },
-    /// The changes in ascending order of number. `unread`: the user's unread messages up to `head`.
-    Changes { head: Seq, unread: i64, events: Vec<Event> },
+    Resync { head: Seq, unread: UnreadInChat },
+    /// The changes in ascending order of number. `unread`: what is unread for the user up to `head`.
+    Changes { head: Seq, unread: UnreadInChat, events: Vec<Event> },
 }
 
 /// Returns what changed in a chat for `user` since change number `since`. Must run on one consistent
@@ -50,13 +51,14 @@ pub fn since(
         return Ok(Since::Gone { left: members::left_seq(conn, chat, user)? });
     };
     let joined = members::joined_seq(conn, chat, user)?;
-    let viewer = membership.viewer(conn)?;
+    let unread = unread_overview::of_membership(conn, &membership)?;
+    let viewer = membership.viewer_with(unread.count);
     let chat = membership.chat;
     let Some(since) = since.filter(|since| *since >= joined) else {
         let snapshot = Box::new(chat_snapshot::snapshot_of(conn, policy, chat)?);
-        return Ok(Since::New { snapshot, viewer });
+        return Ok(Since::New { snapshot, viewer, unread });
     };
-    let (head, unread) = (chat.seq, viewer.unread_count);
+    let head = chat.seq;
     let may_be_lost = since < policy.restored_from && chat.id.0 < policy.restored_from;
     if since > head || may_be_lost {
         return Ok(Since::Resync { head, unread });
@@ -126,12 +128,15 @@ fn split_additions(
     let mut additions = BTreeMap::<Seq, Change>::new();
     for event in events.iter_mut() {
         match &mut event.change {
-            Change::MessagePosted { message } => {
+            Change::MessagePosted { message, thread } => {
+                split_root(&created, thread, &mut additions);
                 let Some(seq) = created.get(&message.id) else { continue };
-                let message = message.clone();
-                additions.insert(*seq, Change::MessagePosted { message: message.clone() });
-                event.change = Change::MessageEdited { message };
+                let (message, thread) = (message.clone(), std::mem::take(thread));
+                let without_root = ThreadChange { root: None, ..thread.clone() };
+                additions.insert(*seq, Change::MessagePosted { message: message.clone(), thread: without_root });
+                event.change = Change::MessageEdited { message, thread };
             }
+            Change::MessageDeleted { thread, .. } => split_root(&created, thread, &mut additions),
             Change::MembersChanged(change) => {
                 for member in std::mem::take(&mut change.added) {
                     let joined = members::joined_seq(conn, chat.id, member.user.id)?;
@@ -155,11 +160,26 @@ fn split_additions(
             (Some(Change::MembersChanged(existing)), Change::MembersChanged(additions)) => {
                 existing.added.extend(additions.added);
             }
-            (_, change) => events.push(Event { chat: chat.id, seq, change }),
+            (_, change) => events.push(Event::new(chat.id, seq, change)),
         }
     }
     events.sort_by_key(|event| event.seq);
     Ok(())
+}
+
+/// Adds the posting of a root that has got replies since.
+fn split_root(
+    created: &HashMap<MessageId, Seq>,
+    thread: &mut ThreadChange,
+    additions: &mut BTreeMap<Seq, Change>,
+) {
+    if let Some(root) = &mut thread.root
+        && let Some(seq) = created.get(&root.message.id)
+    {
+        root.is_new = false;
+        let message = root.message.clone();
+        additions.insert(*seq, Change::MessagePosted { message, thread: ThreadChange::default() });
+    }
 }
 
 /// Returns the events since a number, or `None` if there are too many. `listeners`, sorted by id, also
@@ -172,7 +192,7 @@ fn events(
     listeners: &[UserId],
 ) -> Result<Option<Vec<Event>>, StorageError> {
     let known = positions::posted_up_to(conn, chat, since)?;
-    if chat.last_pos - known > MAX_EVENTS as i64 {
+    if chat.last_pos - known.last + chat.reply_count - known.replies > MAX_EVENTS as i64 {
         return Ok(None);
     }
     let mut changes = message_changes(conn, policy, chat, since, known)?;
@@ -195,8 +215,9 @@ fn events(
         ));
     }
     changes.sort_by_key(|(seq, _)| *seq);
-    let events: Vec<Event> =
-        changes.into_iter().map(|(seq, change)| Event { chat: chat.id, seq, change }).collect();
+    let mut events: Vec<Event> =
+        changes.into_iter().map(|(seq, change)| Event::new(chat.id, seq, change)).collect();
+    changed_threads::add(conn, chat, since, listeners, &mut events)?;
     Ok((events.len() <= MAX_EVENTS).then_some(events))
 }
 
@@ -220,25 +241,32 @@ fn message_changes(
     policy: &StoragePolicy,
     chat: &Chat,
     since: Seq,
-    known: i64,
+    known: PostedUpTo,
 ) -> Result<Changes, StorageError> {
-    let mut found = messages::range(conn, chat.id, known + 1..=chat.last_pos)?;
-    found.extend(messages::changed(conn, chat.id, since, known, MAX_EVENTS as i64 + 1)?);
+    let mut found = messages::range(conn, chat.id, known.last + 1..=chat.last_pos)?;
+    if known.replies < chat.reply_count {
+        found.extend(messages::range(conn, chat.id, -chat.reply_count..=-known.replies - 1)?);
+    }
+    found.extend(messages::changed(conn, chat.id, since, -known.replies..=known.last, MAX_EVENTS as i64 + 1)?);
     let readers = members::readers(conn, chat, policy.receipts_max_members)?;
     let mut last_message = messages::last_live(conn, chat)?;
     if let Some(last) = &mut last_message {
         last.note_readers(&readers);
     }
     let mut changes = Vec::with_capacity(found.len());
-    for mut message in found {
-        message.note_readers(&readers);
+    found.iter_mut().for_each(|message| message.note_readers(&readers));
+    let is_new = |message: &Message| message.pos > known.last || message.pos < -known.replies;
+    let (found, mut threads) = changed_threads::split_roots(conn, chat, found, &is_new)?;
+    for (number, message) in found.into_iter().enumerate() {
         let seq = message.seq;
+        let thread = threads.remove(&number).unwrap_or_default();
         let change = if message.is_deleted {
-            Change::MessageDeleted { tombstone: message, last_message: last_message.clone(), unpinned: None }
-        } else if message.pos > known {
-            Change::MessagePosted { message }
+            let last_message = last_message.clone();
+            Change::MessageDeleted { tombstone: message, thread, last_message, unpinned: None }
+        } else if is_new(&message) {
+            Change::MessagePosted { message, thread }
         } else {
-            Change::MessageEdited { message }
+            Change::MessageEdited { message, thread }
         };
         changes.push((seq, change));
     }

@@ -4,7 +4,7 @@
 //! Both are read in the same database snapshot as the rest of the answer. An entry is used only for the same
 //! two numbers, so it never needs invalidation, even when another process writes.
 
-use std::{ops::RangeInclusive, sync::Arc};
+use std::{collections::HashMap, ops::RangeInclusive, sync::Arc};
 
 use quick_cache::{
     DefaultHashBuilder, OptionsBuilder, Weighter,
@@ -14,11 +14,14 @@ use quick_cache::{
 use super::{
     chat_snapshot, contact_policy,
     membership::{self, Membership},
+    threads::Followed,
 };
 use crate::{
     core::model::{
-        CachedChat, Chat, ChatForViewer, ChatId, ChatSnapshot, Message, Pos, Seq, UserId,
-        permission::Ability, records::LISTED_MEMBERS,
+        CachedChat, Chat, ChatForViewer, ChatId, ChatSnapshot, Message, MessageId, Pos, Seq, UserId,
+        permission::Ability,
+        records::LISTED_MEMBERS,
+        threads::{OwnThread, ThreadForViewer},
     },
     storage::{
         AnyConn, StorageError, StoragePolicy,
@@ -60,6 +63,32 @@ impl ChatCache {
     ) -> Result<ChatForViewer, StorageError> {
         let membership = membership::authorized(conn, chat, user, Ability::See)?;
         self.at_snapshot(conn)?.shown(conn, membership)
+    }
+
+    /// Returns threads of a user's chats with their roots and last replies.
+    pub fn threads(
+        &self,
+        conn: &mut AnyConn,
+        user: UserId,
+        rows: Vec<(Followed, OwnThread)>,
+    ) -> Result<Vec<ThreadForViewer>, StorageError> {
+        let ids = rows.iter().flat_map(|(this, _)| [this.thread.root.0, this.thread.last_reply.0]);
+        let messages = messages::with_ids(conn, &ids.filter(|id| *id > 0).collect::<Vec<_>>())?;
+        let mut messages: HashMap<MessageId, Message> =
+            messages.into_iter().map(|message| (message.id, message)).collect();
+        let cache = self.at_snapshot(conn)?;
+        let mut threads = Vec::with_capacity(rows.len());
+        for (Followed { thread, .. }, own) in rows {
+            let Some(membership) = membership::membership(conn, thread.chat, user)? else { continue };
+            let Some(mut root) = messages.remove(&thread.root) else { continue };
+            let mut last_reply = messages.remove(&thread.last_reply);
+            let chat = cache.shown(conn, membership)?;
+            let shown = [Some(&mut root), last_reply.as_mut()].into_iter().flatten();
+            let readers = members::readers(conn, &chat.chat.snapshot.chat, self.policy.receipts_max_members)?;
+            shown.for_each(|message| message.note_readers(&readers));
+            threads.push(ThreadForViewer { chat, root, last_reply, own });
+        }
+        Ok(threads)
     }
 }
 
@@ -110,9 +139,32 @@ impl CacheReader<'_> {
             return messages::among(conn, id, places, &cached.snapshot.members);
         }
         let mut messages = messages::range(conn, id, places)?;
-        let readers = members::readers(conn, &chat, self.cache.policy.receipts_max_members)?;
-        messages.iter_mut().for_each(|message| message.note_readers(&readers));
+        self.note_readers(conn, &chat, &mut messages)?;
         Ok(messages)
+    }
+
+    /// Returns the replies in a range of positions of a thread, newest first, with their readers.
+    pub fn replies(
+        self,
+        conn: &mut AnyConn,
+        chat: &Chat,
+        root: MessageId,
+        places: RangeInclusive<Pos>,
+    ) -> Result<Vec<Message>, StorageError> {
+        let mut messages = messages::replies(conn, chat.id, root, places)?;
+        self.note_readers(conn, chat, &mut messages)?;
+        Ok(messages)
+    }
+
+    fn note_readers(
+        self,
+        conn: &mut AnyConn,
+        chat: &Chat,
+        messages: &mut [Message],
+    ) -> Result<(), StorageError> {
+        let readers = members::readers(conn, chat, self.cache.policy.receipts_max_members)?;
+        messages.iter_mut().for_each(|message| message.note_readers(&readers));
+        Ok(())
     }
 
     /// Returns whether the chat lists all members and every change in it takes a sequence number. In larger

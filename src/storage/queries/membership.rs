@@ -53,8 +53,13 @@ impl Membership {
             Some(_) => self.unread_count(conn)?,
             None => 0,
         };
+        Ok(self.viewer_with(unread_count))
+    }
+
+    /// Returns the parts of the chat object that are specific to this user, given the unread count.
+    pub fn viewer_with(&self, unread_count: i64) -> Viewer {
         let (role, last_read_message_id) = (self.role, self.last_read_message_id);
-        Ok(Viewer { id: self.user, role, last_read_message_id, unread_count, me: self.me })
+        Viewer { id: self.user, role, last_read_message_id, unread_count, me: self.me }
     }
 
     /// Counts other users' messages that are unread.

@@ -1,5 +1,6 @@
 //! Queries that read several tables.
 
+pub mod changed_threads;
 pub mod changes_since;
 pub(crate) mod chat_cache;
 pub mod chat_list;
@@ -12,6 +13,8 @@ pub mod membership;
 pub mod own_chats;
 pub mod pinned_messages;
 pub mod rooms;
+pub mod threads;
 pub mod unread;
+pub mod unread_overview;
 pub mod user_list;
 pub mod user_search;

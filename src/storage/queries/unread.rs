@@ -2,10 +2,13 @@
 //! less own and deleted messages.
 
 use crate::{
-    core::model::{Chat, Pos, UserId},
+    core::model::{Chat, Lane, Pos, UserId, threads::Thread},
     storage::{
         AnyConn, StorageError,
-        tables::{sent_counts, tombstones},
+        tables::{
+            sent_counts,
+            tombstones::{self, Totals},
+        },
     },
 };
 
@@ -17,11 +20,7 @@ pub fn counted_after(read_pos: Pos, unread_pos: Option<Pos>) -> Pos {
 
 /// Counts other users' messages after position `after`, without deleted ones.
 pub fn count(conn: &mut AnyConn, chat: &Chat, reader: UserId, after: Pos) -> Result<i64, StorageError> {
-    if after >= chat.last_live_pos {
-        return Ok(0);
-    }
-    let own = sent_counts::between(conn, chat.id, reader, after, chat.last_pos)?;
-    count_without(conn, chat, reader, after, own)
+    count_in(conn, Counted::from(chat), reader, after)
 }
 
 /// Counts other users' messages after position `after`, given the number of the reader's own messages there.
@@ -32,9 +31,55 @@ pub fn count_without(
     after: Pos,
     own: i64,
 ) -> Result<i64, StorageError> {
-    if after >= chat.last_live_pos {
+    without(conn, Counted::from(chat), reader, after, own)
+}
+
+/// What unread messages are counted in.
+#[derive(Debug, Clone, Copy)]
+pub struct Counted {
+    lane: Lane,
+    totals: Totals,
+    last_live_pos: Pos,
+}
+
+impl From<&Chat> for Counted {
+    fn from(chat: &Chat) -> Self {
+        let totals = Totals { last_pos: chat.last_pos, deleted_count: chat.deleted_count };
+        Self { lane: Lane::Chat(chat.id), totals, last_live_pos: chat.last_live_pos }
+    }
+}
+
+impl From<&Thread> for Counted {
+    fn from(thread: &Thread) -> Self {
+        let totals = Totals { last_pos: thread.last_pos, deleted_count: thread.deleted_count };
+        Self { lane: Lane::Thread(thread.root), totals, last_live_pos: thread.last_live_pos }
+    }
+}
+
+/// Counts other users' messages after position `after` of a timeline or a thread, without deleted ones.
+pub fn count_in(
+    conn: &mut AnyConn,
+    counted: Counted,
+    reader: UserId,
+    after: Pos,
+) -> Result<i64, StorageError> {
+    if after >= counted.last_live_pos {
         return Ok(0);
     }
-    let deleted = tombstones::of_others_after(conn, chat, reader, after)?;
-    Ok(chat.last_pos - after - own - deleted)
+    let own = sent_counts::between(conn, counted.lane, reader, after, counted.totals.last_pos)?;
+    without(conn, counted, reader, after, own)
+}
+
+fn without(
+    conn: &mut AnyConn,
+    counted: Counted,
+    reader: UserId,
+    after: Pos,
+    own: i64,
+) -> Result<i64, StorageError> {
+    if after >= counted.last_live_pos {
+        return Ok(0);
+    }
+    let deleted = tombstones::of_others_after(conn, counted.lane, counted.totals, reader, after)?;
+    Ok(counted.totals.last_pos - after - own - deleted)
 }

@@ -58,6 +58,7 @@ pub fn insert(conn: &mut AnyConn, new: &NewRow) -> Result<Chat, StorageError> {
         last_pos: 0,
         last_live_pos: 0,
         deleted_count: 0,
+        reply_count: 0,
         member_count: new.member_count,
         is_public: new.is_public,
         object: new.object.cloned(),
@@ -70,12 +71,13 @@ pub fn insert(conn: &mut AnyConn, new: &NewRow) -> Result<Chat, StorageError> {
 pub fn update(conn: &mut AnyConn, chat: &Chat) -> Result<(), StorageError> {
     sql!(
         "UPDATE chats SET updated_at = ?, seq = ?, last_pos = ?, last_live_pos = ?, deleted_count = ?, \
-         member_count = ? WHERE id = ?",
+         reply_count = ?, member_count = ? WHERE id = ?",
         chat.updated_at,
         chat.seq,
         chat.last_pos,
         chat.last_live_pos,
         chat.deleted_count,
+        chat.reply_count,
         chat.member_count,
         chat.id
     )

@@ -34,6 +34,8 @@ row! {
         reply_to: Option<MessageId>,
         forwarded_sender_id: Option<UserId>,
         forwarded_content: Option<String>,
+        thread_id: Option<MessageId>,
+        thread_info: Option<String>,
     }
 }
 
@@ -89,6 +91,8 @@ impl ContentRow {
             custom,
             reply_to: None,
             forwarded_from: None,
+            thread: self.thread_id,
+            thread_info: self.thread_info,
             read_by: Vec::new(),
             read_count: 0,
         };
@@ -110,7 +114,8 @@ pub fn insert(conn: &mut AnyConn, new: &UnstoredMessage) -> Result<bool, Storage
     let inserted = sql!(
         "INSERT INTO messages (chat_id, pos, id, sender_id, content, created_at, updated_at, is_edited, \
          is_deleted, created_seq, seq, client_id, content_hash, reactions, custom, reply_to, forwarded_sender_id, \
-         forwarded_content) VALUES (?, ?, ?, ?, ?, ?, ?, FALSE, FALSE, ?, ?, ?, ?, '[]', ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+         forwarded_content, thread_id) \
+         VALUES (?, ?, ?, ?, ?, ?, ?, FALSE, FALSE, ?, ?, ?, ?, '[]', ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
         message.chat,
         message.pos,
         message.id,
@@ -125,7 +130,8 @@ pub fn insert(conn: &mut AnyConn, new: &UnstoredMessage) -> Result<bool, Storage
         message.custom.stored(),
         message.reply_to.as_ref().map(|quote| quote.id),
         message.forwarded_from.as_ref().map(|forwarded| forwarded.sender.id),
-        message.forwarded_from.as_ref().map(|forwarded| forwarded.content.as_str())
+        message.forwarded_from.as_ref().map(|forwarded| forwarded.content.as_str()),
+        message.thread
     )
     .run(conn)?;
     if inserted == 0 {
@@ -187,6 +193,24 @@ pub fn set_reactions(
     sql!(
         "UPDATE messages SET reactions = ?, seq = ? WHERE chat_id = ? AND pos = ?",
         json,
+        seq,
+        place.0,
+        place.1
+    )
+    .run(conn)?;
+    Ok(())
+}
+
+/// Stores the state of a thread with its root, as a change of the root.
+pub fn set_thread_info(
+    conn: &mut AnyConn,
+    place: (ChatId, Pos),
+    info: Option<&str>,
+    seq: Seq,
+) -> Result<(), StorageError> {
+    sql!(
+        "UPDATE messages SET thread_info = ?, seq = ? WHERE chat_id = ? AND pos = ?",
+        info,
         seq,
         place.0,
         place.1
@@ -257,6 +281,25 @@ pub fn among(
     quotes::add(conn, messages)
 }
 
+/// Loads the replies in a range of positions of a thread, newest first, without their readers.
+pub fn replies(
+    conn: &mut AnyConn,
+    chat: ChatId,
+    root: MessageId,
+    places: RangeInclusive<Pos>,
+) -> Result<Vec<Message>, StorageError> {
+    let rows = sql!(
+        "SELECT {} FROM thread_replies t JOIN messages m ON m.chat_id = ? AND m.pos = t.chat_pos \
+         JOIN users u ON u.id = m.sender_id WHERE t.root_id = ? AND t.pos BETWEEN ? AND ? ORDER BY t.pos DESC",
+        chat,
+        root,
+        *places.start(),
+        *places.end()
+    );
+    let rows = rows.rows::<MessageRow>(conn)?;
+    quotes::add(conn, rows.into_iter().map(|row| row.posted_in(chat)).collect())
+}
+
 /// Loads the messages with these ids, newest first, without their readers.
 pub fn with_ids(conn: &mut AnyConn, ids: &[i64]) -> Result<Vec<Message>, StorageError> {
     let rows = sql!(
@@ -278,21 +321,22 @@ pub fn last_id(conn: &mut AnyConn, chat: &Chat) -> Result<Option<MessageId>, Sto
     positions::id_at(conn, chat.id, chat.last_pos)
 }
 
-/// Loads messages at positions up to `last` that changed after `since`, in the order of their changes,
-/// without their readers.
+/// Loads messages in a range of positions that changed after `since`, in the order of their changes, without
+/// their readers.
 pub fn changed(
     conn: &mut AnyConn,
     chat: ChatId,
     since: Seq,
-    last: Pos,
+    places: RangeInclusive<Pos>,
     limit: i64,
 ) -> Result<Vec<Message>, StorageError> {
     let rows = sql!(
-        "SELECT {} FROM (SELECT * FROM messages WHERE chat_id = ? AND seq > ? AND seq > created_seq AND pos <= ? \
+        "SELECT {} FROM (SELECT * FROM messages WHERE chat_id = ? AND seq > ? AND seq > created_seq AND pos BETWEEN ? AND ? \
             ORDER BY seq LIMIT ?) AS m JOIN users u ON u.id = m.sender_id ORDER BY m.seq",
         chat,
         since,
-        last,
+        *places.start(),
+        *places.end(),
         limit
     )
     .rows::<MessageRow>(conn)?;
@@ -307,13 +351,17 @@ pub fn posted_and_changed(
     since: Seq,
 ) -> Result<Vec<(MessageId, Seq)>, StorageError> {
     let known = positions::posted_up_to(conn, chat, since)?;
-    let rows = sql!(
-        // The sum keeps PostgreSQL from using the index of all messages that ever changed.
-        "SELECT id, created_seq FROM messages WHERE chat_id = ? AND pos > ? AND seq + 0 > created_seq",
-        chat.id,
-        known
-    )
-    .rows(conn)?;
+    let mut rows = Vec::new();
+    for places in [known.last + 1..=chat.last_pos, -chat.reply_count..=-known.replies - 1] {
+        let changed = sql!(
+            // The sum keeps PostgreSQL from using the index of all messages that ever changed.
+            "SELECT id, created_seq FROM messages WHERE chat_id = ? AND pos BETWEEN ? AND ? AND seq + 0 > created_seq",
+            chat.id,
+            *places.start(),
+            *places.end()
+        );
+        rows.extend(changed.rows::<(MessageId, Seq)>(conn)?);
+    }
     Ok(rows)
 }
 

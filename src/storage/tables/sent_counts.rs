@@ -1,10 +1,11 @@
-//! Numbers of messages that each sender has posted up to the end of each block of positions. They count a
-//! user's own messages in any range in a few steps, without an index by sender that each post would write to.
+//! Numbers of messages that each sender has posted up to the end of each block of positions, in the timeline of a
+//! chat or in a thread. They count a user's own messages in any range in a few steps, without an index by sender that
+//! each post would write to.
 
 use std::collections::BTreeMap;
 
 use crate::{
-    core::model::{ChatId, Pos, UserId},
+    core::model::{ChatId, Lane, MessageId, Pos, UserId},
     storage::{AnyConn, StorageError, db::sql::sql},
 };
 
@@ -48,6 +49,23 @@ fn record_each(conn: &mut AnyConn, chat: ChatId, block: i64) -> Result<(), Stora
     Ok(())
 }
 
+/// Records the block that a reply at this position of a thread completes, if any. The reply must be stored.
+pub fn record_reply(conn: &mut AnyConn, root: MessageId, pos: Pos) -> Result<(), StorageError> {
+    let Some(block) = completed_block(pos) else { return Ok(()) };
+    sql!(
+        "INSERT INTO sent_counts (chat_id, sender_id, block, sent) SELECT -m.root_id, m.sender_id, ?, count(*) \
+            + coalesce((SELECT e.sent FROM sent_counts e WHERE e.chat_id = -m.root_id AND e.sender_id = m.sender_id \
+                ORDER BY e.block DESC LIMIT 1), 0) \
+         FROM thread_replies m WHERE m.root_id = ? AND m.pos BETWEEN ? AND ? GROUP BY m.root_id, m.sender_id",
+        block,
+        root,
+        block * BLOCK,
+        block * BLOCK + BLOCK - 1
+    )
+    .run(conn)?;
+    Ok(())
+}
+
 /// Takes one statement for any number of chats. A second block of a chat builds on the first, so it takes
 /// another statement.
 fn record_together(
@@ -78,13 +96,13 @@ fn record_together(
 /// Returns the first blocks with messages of a sender, and the number of these messages up to the end of each.
 pub fn first_blocks(
     conn: &mut AnyConn,
-    chat: ChatId,
+    lane: Lane,
     sender: UserId,
     limit: i64,
 ) -> Result<Vec<(i64, i64)>, StorageError> {
     let rows = sql!(
         "SELECT block, sent FROM sent_counts WHERE chat_id = ? AND sender_id = ? ORDER BY block LIMIT ?",
-        chat,
+        lane.key(),
         sender,
         limit
     );
@@ -94,11 +112,12 @@ pub fn first_blocks(
 /// Counts the messages in the first blocks of a sender, as [`first_blocks`] returns them, as those of another sender.
 pub fn hand_over(
     conn: &mut AnyConn,
-    chat: ChatId,
+    lane: Lane,
     (from, to): (UserId, UserId),
     blocks: &[(i64, i64)],
 ) -> Result<(), StorageError> {
     let Some((last, moved)) = blocks.last().copied() else { return Ok(()) };
+    let chat = lane.key();
     let mut before = 0;
     for (number, (block, sent)) in blocks.iter().copied().enumerate() {
         let end = blocks.get(number + 1).map_or(i64::MAX, |(next, _)| *next);
@@ -136,33 +155,42 @@ pub fn hand_over(
 /// Counts the messages that a user has posted after position `after` and up to `last`, deleted ones included.
 pub fn between(
     conn: &mut AnyConn,
-    chat: ChatId,
+    lane: Lane,
     sender: UserId,
     after: Pos,
     last: Pos,
 ) -> Result<i64, StorageError> {
-    let count = sql!(
-        "SELECT coalesce((SELECT sent FROM sent_counts WHERE chat_id = ? AND sender_id = ? AND block < ? \
-                ORDER BY block DESC LIMIT 1), 0) \
-            + (SELECT count(*) FROM messages WHERE chat_id = ? AND pos BETWEEN ? AND ? AND sender_id = ?) \
-            - coalesce((SELECT sent FROM sent_counts WHERE chat_id = ? AND sender_id = ? AND block < ? \
-                ORDER BY block DESC LIMIT 1), 0) \
-            - (SELECT count(*) FROM messages WHERE chat_id = ? AND pos BETWEEN ? AND ? AND sender_id = ?)",
-        chat,
-        sender,
-        last / BLOCK,
-        chat,
-        last / BLOCK * BLOCK,
-        last,
-        sender,
-        chat,
-        sender,
-        after / BLOCK,
-        chat,
-        after / BLOCK * BLOCK,
-        after,
-        sender
-    )
-    .one::<i64>(conn)?;
-    Ok(count)
+    macro_rules! count {
+        ($rows:literal, $id:expr) => {
+            sql!(
+                concat!(
+                    "SELECT coalesce((SELECT sent FROM sent_counts WHERE chat_id = ? AND sender_id = ? AND block < ? \
+                        ORDER BY block DESC LIMIT 1), 0) \
+                    + (SELECT count(*) FROM ", $rows, " = ? AND pos BETWEEN ? AND ? AND sender_id = ?) \
+                    - coalesce((SELECT sent FROM sent_counts WHERE chat_id = ? AND sender_id = ? AND block < ? \
+                        ORDER BY block DESC LIMIT 1), 0) \
+                    - (SELECT count(*) FROM ", $rows, " = ? AND pos BETWEEN ? AND ? AND sender_id = ?)"
+                ),
+                lane.key(),
+                sender,
+                last / BLOCK,
+                $id,
+                last / BLOCK * BLOCK,
+                last,
+                sender,
+                lane.key(),
+                sender,
+                after / BLOCK,
+                $id,
+                after / BLOCK * BLOCK,
+                after,
+                sender
+            )
+            .one::<i64>(conn)
+        };
+    }
+    Ok(match lane {
+        Lane::Chat(chat) => count!("messages WHERE chat_id", chat),
+        Lane::Thread(root) => count!("thread_replies WHERE root_id", root),
+    }?)
 }

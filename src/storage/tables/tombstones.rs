@@ -1,10 +1,10 @@
-//! Counts of deleted messages per block of positions. Any range is counted in a few steps, however long it
+//! Counts of deleted messages per block of positions, in the timeline of a chat or in a thread. Any range is counted in a few steps, however long it
 //! is.
 
 use std::collections::BTreeMap;
 
 use crate::{
-    core::model::{Chat, ChatId, Pos, UserId},
+    core::model::{Lane, Pos, UserId},
     storage::{AnyConn, StorageError, db::sql::sql},
 };
 
@@ -19,10 +19,10 @@ const FANOUT: i64 = 64;
 const ALL_SENDERS: UserId = UserId(0);
 
 /// Counts the message at `pos` as deleted.
-pub fn record(conn: &mut AnyConn, chat: ChatId, sender: UserId, pos: Pos) -> Result<(), StorageError> {
+pub fn record(conn: &mut AnyConn, lane: Lane, sender: UserId, pos: Pos) -> Result<(), StorageError> {
     for whose in [ALL_SENDERS, sender] {
         for level in 1..=LEVELS {
-            add(conn, chat, whose, (i64::from(level), block_of(pos, level)), 1)?;
+            add(conn, lane, whose, (i64::from(level), block_of(pos, level)), 1)?;
         }
     }
     Ok(())
@@ -31,7 +31,7 @@ pub fn record(conn: &mut AnyConn, chat: ChatId, sender: UserId, pos: Pos) -> Res
 /// Counts the deleted messages at these positions as those of another sender.
 pub fn hand_over(
     conn: &mut AnyConn,
-    chat: ChatId,
+    lane: Lane,
     (from, to): (UserId, UserId),
     places: impl Iterator<Item = Pos>,
 ) -> Result<(), StorageError> {
@@ -42,13 +42,13 @@ pub fn hand_over(
         }
     }
     for ((level, block), count) in &counts {
-        add(conn, chat, from, (i64::from(*level), *block), -count)?;
-        add(conn, chat, to, (i64::from(*level), *block), *count)?;
+        add(conn, lane, from, (i64::from(*level), *block), -count)?;
+        add(conn, lane, to, (i64::from(*level), *block), *count)?;
     }
     if !counts.is_empty() {
         sql!(
             "DELETE FROM tombstone_counts WHERE chat_id = ? AND sender_id = ? AND tombstones = 0",
-            chat,
+            lane.key(),
             from
         )
         .run(conn)?;
@@ -59,7 +59,7 @@ pub fn hand_over(
 /// Adds to the count of a block.
 fn add(
     conn: &mut AnyConn,
-    chat: ChatId,
+    lane: Lane,
     sender: UserId,
     (level, block): (i64, i64),
     count: i64,
@@ -68,7 +68,7 @@ fn add(
         "INSERT INTO tombstone_counts (chat_id, sender_id, level, block, tombstones) VALUES (?, ?, ?, ?, ?) \
          ON CONFLICT (chat_id, sender_id, level, block) \
          DO UPDATE SET tombstones = tombstone_counts.tombstones + excluded.tombstones",
-        chat,
+        lane.key(),
         sender,
         level,
         block,
@@ -78,24 +78,42 @@ fn add(
     Ok(())
 }
 
+/// The number of messages of a lane, and of the deleted ones.
+#[derive(Debug, Clone, Copy)]
+pub struct Totals {
+    pub last_pos: Pos,
+    pub deleted_count: i64,
+}
+
+/// Counts the deleted messages of a sender.
+pub fn of_sender(
+    conn: &mut AnyConn,
+    lane: Lane,
+    sender: UserId,
+    last_pos: Pos,
+) -> Result<i64, StorageError> {
+    blocks(conn, lane, sender, LEVELS, 0, block_of(last_pos, LEVELS) + 1)
+}
+
 /// Counts the deleted messages after `pos` that `reader` did not send.
 pub fn of_others_after(
     conn: &mut AnyConn,
-    chat: &Chat,
+    lane: Lane,
+    Totals { last_pos, deleted_count }: Totals,
     reader: UserId,
     pos: Pos,
 ) -> Result<i64, StorageError> {
-    if chat.deleted_count == 0 {
+    if deleted_count == 0 {
         return Ok(0);
     }
-    let all = chat.deleted_count - up_to(conn, chat.id, ALL_SENDERS, pos)?;
-    let own = blocks(conn, chat.id, reader, LEVELS, 0, block_of(chat.last_pos, LEVELS) + 1)?;
-    let own = if own == 0 { 0 } else { own - up_to(conn, chat.id, reader, pos)? };
+    let all = deleted_count - up_to(conn, lane, ALL_SENDERS, pos)?;
+    let own = of_sender(conn, lane, reader, last_pos)?;
+    let own = if own == 0 { 0 } else { own - up_to(conn, lane, reader, pos)? };
     Ok(all - own)
 }
 
 /// Returns the newest position before `pos` whose message is not deleted; 0 if there is none.
-pub fn last_live_before(conn: &mut AnyConn, chat: ChatId, pos: Pos) -> Result<Pos, StorageError> {
+pub fn last_live_before(conn: &mut AnyConn, lane: Lane, pos: Pos) -> Result<Pos, StorageError> {
     let mut end = pos;
     while end > 1 {
         // Skip the largest block that ends just before `end` and holds tombstones only.
@@ -105,20 +123,13 @@ pub fn last_live_before(conn: &mut AnyConn, chat: ChatId, pos: Pos) -> Result<Po
             (end % size == 0 && end > size).then_some((level, block, size))
         });
         if let Some((level, block, size)) = full
-            && blocks(conn, chat, ALL_SENDERS, level, block, block + 1)? == size
+            && blocks(conn, lane, ALL_SENDERS, level, block, block + 1)? == size
         {
             end -= size;
             continue;
         }
         let start = (end - 1) / FANOUT * FANOUT;
-        let row = sql!(
-            "SELECT pos FROM messages WHERE chat_id = ? AND pos >= ? AND pos < ? AND NOT is_deleted \
-             ORDER BY pos DESC LIMIT 1",
-            chat,
-            start,
-            end
-        );
-        if let Some(found) = row.first(conn)? {
+        if let Some(found) = last_live_in(conn, lane, start, end)? {
             return Ok(found);
         }
         end = start;
@@ -126,33 +137,79 @@ pub fn last_live_before(conn: &mut AnyConn, chat: ChatId, pos: Pos) -> Result<Po
     Ok(0)
 }
 
+/// Returns the last position from `start` up to, but not including, `end` whose message is not deleted.
+fn last_live_in(
+    conn: &mut AnyConn,
+    lane: Lane,
+    start: Pos,
+    end: Pos,
+) -> Result<Option<Pos>, StorageError> {
+    macro_rules! find {
+        ($rows:literal, $id:expr) => {
+            sql!(
+                concat!(
+                    "SELECT pos FROM ", $rows, " = ? AND pos >= ? AND pos < ? AND NOT is_deleted \
+                     ORDER BY pos DESC LIMIT 1"
+                ),
+                $id,
+                start,
+                end
+            )
+            .first::<Pos>(conn)
+        };
+    }
+    Ok(match lane {
+        Lane::Chat(chat) => find!("messages WHERE chat_id", chat),
+        Lane::Thread(root) => find!("thread_replies WHERE root_id", root),
+    }?)
+}
+
 /// Counts the tombstones at positions up to `pos`.
-fn up_to(conn: &mut AnyConn, chat: ChatId, whose: UserId, pos: Pos) -> Result<i64, StorageError> {
+fn up_to(conn: &mut AnyConn, lane: Lane, whose: UserId, pos: Pos) -> Result<i64, StorageError> {
     let mut count = 0;
     for level in (1..=LEVELS).rev() {
         // The blocks of this level before the one with `pos`, within the same block of the level above.
         let end = block_of(pos, level);
         let start = if level == LEVELS { 0 } else { end / FANOUT * FANOUT };
-        count += blocks(conn, chat, whose, level, start, end)?;
+        count += blocks(conn, lane, whose, level, start, end)?;
     }
     let start = block_of(pos, 1) * FANOUT;
-    let rest = sql!(
-        "SELECT count(*) FROM messages WHERE chat_id = ? AND pos BETWEEN ? AND ? AND is_deleted \
-         AND (? = 0 OR sender_id = ?)",
-        chat,
-        start,
-        pos,
-        whose,
-        whose
-    )
-    .one::<i64>(conn)?;
-    Ok(count + rest)
+    Ok(count + deleted_in(conn, lane, whose, (start, pos))?)
+}
+
+/// Counts the tombstones in a range of positions, one by one.
+fn deleted_in(
+    conn: &mut AnyConn,
+    lane: Lane,
+    whose: UserId,
+    (first, last): (Pos, Pos),
+) -> Result<i64, StorageError> {
+    macro_rules! count {
+        ($rows:literal, $id:expr) => {
+            sql!(
+                concat!(
+                    "SELECT count(*) FROM ", $rows, " = ? AND pos BETWEEN ? AND ? AND is_deleted \
+                     AND (? = 0 OR sender_id = ?)"
+                ),
+                $id,
+                first,
+                last,
+                whose,
+                whose
+            )
+            .one::<i64>(conn)
+        };
+    }
+    Ok(match lane {
+        Lane::Chat(chat) => count!("messages WHERE chat_id", chat),
+        Lane::Thread(root) => count!("thread_replies WHERE root_id", root),
+    }?)
 }
 
 /// Counts the tombstones in the blocks from `start` up to, but not including, `end`.
 fn blocks(
     conn: &mut AnyConn,
-    chat: ChatId,
+    lane: Lane,
     whose: UserId,
     level: u32,
     start: i64,
@@ -164,7 +221,7 @@ fn blocks(
     let count = sql!(
         "SELECT CAST(coalesce(sum(tombstones), 0) AS BIGINT) FROM tombstone_counts \
          WHERE chat_id = ? AND sender_id = ? AND level = ? AND block >= ? AND block < ?",
-        chat,
+        lane.key(),
         whose,
         i64::from(level),
         start,

@@ -9,10 +9,10 @@ use bytestring::ByteString;
 
 use super::{Context, Session};
 use crate::{
-    core::model::{ChatId, UserId},
+    core::model::{ChatId, UserId, threads::UnreadInChat},
     feed::{CatchUp, Heads, Update},
     hub::{CloseReason, FrameBatch, frame_batch::SubscriptionChange},
-    view::frames,
+    view::{UnreadView, frames},
     ws::{
         client_frame::Resume,
         delivery_filter::Phase,
@@ -37,8 +37,8 @@ const LAST_ROUND: usize = 32;
 
 impl Resume {
     /// Renders the `ack`, sent after all missed events.
-    pub(crate) fn ack(&self, heads: &Heads, unread: &BTreeMap<ChatId, i64>) -> ByteString {
-        ack_frame(self.id.as_deref(), CaughtUp { heads, unread })
+    pub(crate) fn ack(&self, heads: &Heads, unread: &BTreeMap<ChatId, UnreadInChat>) -> ByteString {
+        ack_frame(self.id.as_deref(), CaughtUp { heads, unread: UnreadView::of(unread) })
     }
 }
 
@@ -90,7 +90,8 @@ impl Session {
             filter.only.clone()
         };
         let (feed, user) = (self.state.feed.clone(), self.socket.user);
-        let mut catch_up = CatchUp::new(feed, user, only, known);
+        let catch_up = CatchUp::new(feed, user, only, known);
+        let mut catch_up = catch_up.knowing_threads(self.socket.knows_threads);
         let compare = async move { catch_up.compare().await.map(|()| catch_up) };
         ctx.spawn(self.principal().scope(compare).into_actor(self).map(move |catch_up, session, ctx| {
             match catch_up {

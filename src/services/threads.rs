@@ -1,0 +1,39 @@
+//! Services for threads.
+
+use super::{checked::Checked, messages};
+use crate::{
+    auth::Caller,
+    chat::Answered,
+    core::model::{Command, MessageId, Refusal, command::Action, permission::Ability},
+    error::ApiError,
+    state::AppState,
+};
+
+/// Follows a thread, or stops following it.
+pub async fn follow(
+    state: &AppState,
+    caller: &Caller,
+    root: MessageId,
+    is_followed: bool,
+) -> Result<(), ApiError> {
+    let chat = messages::chat_of(state, root).await?;
+    let action = Action::FollowThread { root, is_followed };
+    state.directory.command(Command { chat, by: caller.id(), action }).await?;
+    Ok(())
+}
+
+/// Moves the caller's read marker of a thread. Returns the number of newly read replies by other users.
+pub async fn mark_as_read(
+    state: &AppState,
+    caller: &Caller,
+    root: MessageId,
+    fields: Checked<Option<MessageId>>,
+) -> Result<i64, ApiError> {
+    let (chat, by) = (messages::chat_of(state, root).await?, caller.id());
+    let up_to = fields.authorize_errors(state.permitted(chat, by, Ability::TakePart)).await?;
+    let action = Action::MarkThreadAsRead { root, up_to };
+    match state.directory.command(Command { chat, by, action }).await? {
+        Answered::Marked(count) => Ok(count),
+        _ => Err(Refusal::Internal.into()),
+    }
+}

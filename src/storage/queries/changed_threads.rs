@@ -1,0 +1,86 @@
+//! What catch-up returns of threads: roots with their replies, and what changed for users who follow threads.
+
+use std::collections::HashMap;
+
+use super::threads;
+use crate::{
+    core::model::{
+        Change, Chat, Event, Message, MessageId, Seq, UserId,
+        event::{ChangedRoot, ThreadChange},
+        threads::{OwnChange, OwnKind},
+    },
+    storage::{
+        AnyConn, StorageError,
+        tables::{follows, members, messages},
+    },
+};
+
+/// Most changed threads of one user that are returned. Above it the client reloads its threads.
+const MAX_THREADS: i64 = 500;
+
+/// Finds the roots of changed replies. A root that changed last by one of these replies becomes a part of that change,
+/// since both have the same number. Returns the other messages, and the thread of each that is a reply, by its index.
+pub(super) fn split_roots(
+    conn: &mut AnyConn,
+    chat: &Chat,
+    found: Vec<Message>,
+    is_new: &impl Fn(&Message) -> bool,
+) -> Result<(Vec<Message>, HashMap<usize, ThreadChange>), StorageError> {
+    let mut threads = HashMap::new();
+    if found.iter().all(|message| message.thread.is_none()) {
+        return Ok((found, threads));
+    }
+    // A reply and its root have the same number only if the root changed last by the reply.
+    let by_reply: HashMap<(MessageId, Seq), ()> =
+        found.iter().filter_map(|reply| Some(((reply.thread?, reply.seq), ()))).collect();
+    let (roots, found): (Vec<_>, Vec<_>) =
+        found.into_iter().partition(|message| by_reply.contains_key(&(message.id, message.seq)));
+    let mut roots: HashMap<MessageId, Message> = roots.into_iter().map(|root| (root.id, root)).collect();
+    let mut infos: HashMap<MessageId, Option<String>> =
+        roots.values().chain(&found).map(|root| (root.id, root.thread_info.clone())).collect();
+    let missing = found.iter().filter_map(|reply| reply.thread).filter(|root| !infos.contains_key(root));
+    let missing: Vec<i64> = missing.map(|root| root.0).collect();
+    if !missing.is_empty() {
+        let others = messages::with_ids(conn, &missing)?.into_iter().filter(|root| root.chat == chat.id);
+        infos.extend(others.map(|root| (root.id, root.thread_info)));
+    }
+    for (number, reply) in found.iter().enumerate() {
+        let Some(id) = reply.thread else { continue };
+        let root = match roots.get(&id) {
+            Some(root) if root.seq == reply.seq => roots.remove(&id),
+            _ => None,
+        };
+        let root = root.map(|message| Box::new(ChangedRoot { is_new: is_new(&message), message }));
+        threads.insert(number, ThreadChange { info: infos.get(&id).cloned().flatten(), root });
+    }
+    Ok((found, threads))
+}
+
+/// Adds what changed for the listeners in the threads of a chat to the events with the same numbers.
+pub(super) fn add(
+    conn: &mut AnyConn,
+    chat: &Chat,
+    since: Seq,
+    listeners: &[UserId],
+    events: &mut Vec<Event>,
+) -> Result<(), StorageError> {
+    for user in listeners {
+        let changed = follows::changed(conn, (chat.id, *user), since, MAX_THREADS)?;
+        if changed.is_empty() {
+            continue;
+        }
+        let joined_seq = members::joined_seq(conn, chat.id, *user)?;
+        for (root, seq) in changed {
+            let Some(thread) = threads::root_in(conn, chat.id, root)? else { continue };
+            let Some(follow) = follows::find(conn, root, *user, joined_seq)? else { continue };
+            let kind = OwnKind::ThreadFollowed(threads::own_thread(conn, &thread, *user, &follow)?);
+            let own = OwnChange { user: *user, kind };
+            match events.iter_mut().find(|event| event.seq == seq) {
+                Some(event) => event.own.push(own),
+                None => events.push(Event { own: vec![own], ..Event::new(chat.id, seq, Change::OwnOnly) }),
+            }
+        }
+    }
+    events.sort_by_key(|event| event.seq);
+    Ok(())
+}
