@@ -16,6 +16,7 @@ use super::{
     activity::Activity,
     actor::ChatActor,
     context::{Chats, Services},
+    drafts,
     mailbox::{
         Answered, ChatMessage, EnsureSubscribed, GapDetected, Marked, Observe, RemoteEvent, RemoteTyping,
         Reply, Settled, Submit, Subscribe, Type, Unobserve, Unsubscribe,
@@ -25,7 +26,7 @@ use super::{
 use crate::{
     core::{
         log_context::LogContext,
-        model::{ChatId, Command, Event, Refusal, Seq, UserId, event::MarkerMoved},
+        model::{ChatId, Command, DraftChanged, Event, Refusal, Seq, UserId, event::MarkerMoved},
         sync::{Mutex, RwLock},
     },
     hub::subscriber::{Subscriber, SubscriberId},
@@ -173,6 +174,11 @@ impl ChatDirectory {
         if let Some(entry) = self.shard(chat).get(&chat) {
             entry.send(Marked(moved));
         }
+    }
+
+    /// Applies a change of a draft from another node.
+    pub fn apply_remote_draft(&self, changed: &DraftChanged) {
+        drafts::deliver(&self.services, changed);
     }
 
     /// Reports that storage has reached `head` in a chat, so that its actor can detect a gap.

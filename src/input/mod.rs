@@ -5,7 +5,7 @@ mod custom;
 mod fields;
 mod heads;
 
-pub use commands::{EditFields, MarkFields, MeFields, PostFields, ReactFields, TypingFields};
+pub use commands::{DraftFields, EditFields, MarkFields, MeFields, PostFields, ReactFields, TypingFields};
 pub use custom::CustomField;
 pub use fields::Field;
 pub use heads::HeadsField;

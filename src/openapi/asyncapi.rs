@@ -207,6 +207,10 @@ fn example(kind: &str) -> Value {
             let last_seen = "2026-11-23T08:14:07.120394Z";
             return json!({ "type": kind, "user_id": 2, "is_online": false, "last_seen": last_seen });
         }
+        "draft_changed" => {
+            let draft = examples::draft();
+            return json!({ "type": kind, "chat_id": 2, "thread": null, "draft": draft });
+        }
         "token_expiring" => return json!({ "type": kind, "seconds": 60 }),
         "user_updated" => return json!({ "type": kind, "user": examples::profile() }),
         "hello" => {

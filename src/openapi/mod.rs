@@ -8,6 +8,7 @@ mod builder;
 mod chats;
 mod commands;
 mod components;
+mod drafts;
 mod errors;
 mod events;
 mod examples;
@@ -94,6 +95,7 @@ impl Reference {
         chats::describe(&mut self);
         rooms::describe(&mut self);
         messages::describe(&mut self);
+        drafts::describe(&mut self);
         members::describe(&mut self);
         users::describe(&mut self);
         feed::describe(&mut self);

@@ -4,6 +4,7 @@ mod access;
 pub mod accounts;
 pub mod chats;
 pub mod checked;
+pub mod drafts;
 pub mod external_users;
 pub mod guests;
 pub mod messages;

@@ -10,8 +10,8 @@ use super::{
     ChatForAll, ChatView, Links, MemberView, MessageView, Perspective, ProfileView, UserView, render,
 };
 use crate::core::model::{
-    Change, ChatId, ChatSnapshot, Custom, Event, Me, Member, Message, MessageId, Reaction, Seq, Timestamp,
-    UserCard, UserId, Viewer,
+    Change, ChatId, ChatSnapshot, Custom, Draft, DraftChanged, Event, Me, Member, Message, MessageId,
+    Reaction, Seq, Timestamp, UserCard, UserId, Viewer,
     event::{MarkerMoved, MeChanged, MembersChanged},
 };
 
@@ -64,6 +64,16 @@ pub enum Frame<'a> {
     },
     /// The receiver's own settings for the chat changed.
     MeUpdated { chat_id: ChatId, seq: Seq, me: Me, unread_count: i64 },
+    /// The receiver's draft in a chat was saved, or it was removed or sent. It has no number.
+    DraftChanged {
+        chat_id: ChatId,
+        /// The message whose thread the draft belongs to; null: the chat's timeline.
+        #[schema(required)]
+        thread: Option<MessageId>,
+        /// Null: there is none any more.
+        #[schema(required)]
+        draft: Option<&'a Draft>,
+    },
     /// The membership changed: added members, ids of removed users, members with a new role.
     MembersChanged {
         chat_id: ChatId,
@@ -250,6 +260,12 @@ pub mod frames {
     pub fn me_updated(chat_id: ChatId, seq: Seq, changed: &MeChanged) -> ByteString {
         let MeChanged { me, unread_count, .. } = *changed;
         render(&Frame::MeUpdated { chat_id, seq, me, unread_count })
+    }
+
+    /// Renders a change of the receiver's own draft.
+    pub fn draft_changed(changed: &DraftChanged) -> ByteString {
+        let DraftChanged { chat: chat_id, thread, draft, .. } = changed;
+        render(&Frame::DraftChanged { chat_id: *chat_id, thread: *thread, draft: draft.as_ref() })
     }
 
     /// Renders `chat_created` for a user.

@@ -231,6 +231,11 @@ impl World {
              SELECT chat_id, id, seq, 'before', 1 FROM messages WHERE chat_id = 1"
                 .to_owned(),
         );
+        all.push(counted(
+            "INSERT INTO drafts (chat_id, user_id, thread, content, updated_at) SELECT 1, 1000 + i, 0, 'I', i FROM n",
+            people,
+        ));
+        all.push(format!("UPDATE chats SET draft_count = {people} WHERE id = 1"));
         // Most of them are not pinned any more.
         all.push(
             "INSERT INTO pins (chat_id, message_id, seq, is_pinned) SELECT chat_id, id, seq, pos <= 40 \

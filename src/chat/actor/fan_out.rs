@@ -8,7 +8,10 @@ use fail::fail_point;
 use super::{ChatActor, PendingEvent};
 use crate::{
     bus::{BusMessage, Channel},
-    chat::mailbox::{Answered, EnsureSubscribed, Settled, Type},
+    chat::{
+        drafts,
+        mailbox::{Answered, EnsureSubscribed, Settled, Type},
+    },
     core::model::{
         Change, ChatKind, ChatSnapshot, Contacts, Event, GuestAccess, Me, MessageId, Refusal, Role, Seq,
         UserId, Viewer,
@@ -68,6 +71,10 @@ impl ChatActor {
                 self.deliver_to_reader(moved);
                 self.services.bus.publish(BusMessage::Marked { chat: self.chat, moved: moved.clone() });
             }
+            done.drafts.iter().for_each(|changed| {
+                drafts::deliver(&self.services, changed);
+                self.services.bus.publish(BusMessage::Drafted(Box::new(changed.clone())));
+            });
             self.answer_to(&done, message)
         });
         settled.reply.send(answer);
@@ -105,6 +112,7 @@ impl ChatActor {
             Answer::Marked(count) => Answered::Marked(*count),
             Answer::Added(count) => Answered::Added(*count),
             Answer::Member(member) => Answered::Member(member.clone()),
+            Answer::Draft(draft) => Answered::Draft(draft.clone()),
         }
     }
 
@@ -118,7 +126,8 @@ impl ChatActor {
                 self.services.hub.advance_join_counts(join_counts);
                 for (user, role) in members {
                     let sockets = self.services.hub.sockets_of(*user);
-                    self.subscribe_new_member(sockets, &new_member(*user, *role, None), snapshot, seq);
+                    let viewer = new_member(snapshot.chat.kind, (*user, *role), None);
+                    self.subscribe_new_member(sockets, &viewer, snapshot, seq);
                 }
                 if let (ChatKind::Dm, [(one, _), (other, _)]) = (snapshot.chat.kind, members.as_slice()) {
                     self.services.presence.note(PresenceChange::NewDm(*one, *other));
@@ -241,7 +250,8 @@ impl ChatActor {
                 let (user, directory) = (member.user.id, self.directory.clone());
                 directory.send(self.chat, EnsureSubscribed { user }.into());
             } else if let Some(snapshot) = &change.snapshot {
-                let viewer = new_member(member.user.id, member.role, member.last_read_message_id);
+                let who = (member.user.id, member.role);
+                let viewer = new_member(snapshot.chat.kind, who, member.last_read_message_id);
                 self.subscribe_new_member(self.services.hub.sockets_of(viewer.id), &viewer, snapshot, seq);
             }
         }
@@ -349,6 +359,6 @@ fn refuse_typing(signals: Vec<Type>) {
 }
 
 /// Builds the view of a new member: no unread messages, default settings.
-fn new_member(id: UserId, role: Role, last_read_message_id: Option<MessageId>) -> Viewer {
-    Viewer { id, role: Some(role), last_read_message_id, unread_count: 0, me: Me::default() }
+fn new_member(kind: ChatKind, (id, role): (UserId, Role), last_read_message_id: Option<MessageId>) -> Viewer {
+    Viewer { id, role: Some(role), last_read_message_id, unread_count: 0, me: Me::default_of(kind) }
 }

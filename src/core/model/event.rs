@@ -5,8 +5,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Chat, ChatId, ChatSnapshot, JoinCount, Me, Member, Message, MessageId, Reaction, Role, Seq, UserCard,
-    UserId,
+    Chat, ChatId, ChatSnapshot, Draft, DraftChanged, JoinCount, Me, Member, Message, MessageId, Reaction,
+    Role, Seq, UserCard, UserId,
 };
 
 /// A lasting change with its sequence number in the chat.
@@ -135,6 +135,8 @@ pub struct Done {
     /// A read marker in a chat too big for receipts. It takes no sequence number; only the reader receives
     /// it.
     pub quiet_marker: Option<MarkerMoved>,
+    /// Drafts that were saved, removed or sent. They take no sequence number; only their writer receives them.
+    pub drafts: Vec<DraftChanged>,
     /// What the storage looked up to permit a post.
     pub standing: Option<Box<Standing>>,
 }
@@ -150,7 +152,7 @@ pub struct Standing {
 impl Done {
     /// Returns a result without an event.
     pub fn unchanged(answer: Answer) -> Self {
-        Self { answer, event: None, quiet_marker: None, standing: None }
+        Self { answer, event: None, quiet_marker: None, drafts: Vec::new(), standing: None }
     }
 
     /// Returns the result of a post whose message is stored.
@@ -162,7 +164,7 @@ impl Done {
     /// Returns a result with an event. The caller has already assigned the new `seq` to `chat`.
     pub fn changed(chat: &Chat, answer: Answer, change: Change) -> Self {
         let event = Event { chat: chat.id, seq: chat.seq, change };
-        Self { answer, event: Some(Arc::new(event)), quiet_marker: None, standing: None }
+        Self { event: Some(Arc::new(event)), ..Self::unchanged(answer) }
     }
 }
 
@@ -187,4 +189,6 @@ pub enum Answer {
     Added(usize),
     /// The member whose role the command changed or confirmed.
     Member(Box<Member>),
+    /// The draft as it is now; `None`: there is none.
+    Draft(Option<Box<Draft>>),
 }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{ChatId, Custom, GuestAccess, MessageId, Pos, Seq, Timestamp, UserId};
+use super::{ChatId, Custom, GuestAccess, MessageId, NotifyLevel, Pos, Seq, Timestamp, UserId};
 
 /// The public profile of a user.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -94,6 +94,9 @@ pub struct Chat {
     /// The number of tombstones.
     pub deleted_count: i64,
     pub member_count: i64,
+    /// The number of its members' drafts. It takes no sequence number; 0 in snapshots.
+    #[serde(default)]
+    pub draft_count: i64,
     /// Whether all users may see it and join; rooms only. Staff may make a private room public, which is
     /// permanent.
     pub is_public: bool,
@@ -133,6 +136,7 @@ impl Chat {
             last_live_pos: 0,
             deleted_count: 0,
             member_count: 0,
+            draft_count: 0,
             is_public: false,
             object: None,
             guest_access: GuestAccess::None,
@@ -273,6 +277,16 @@ pub struct Me {
     /// From this message on all messages of other users count as unread, regardless of the read marker.
     #[schema(required)]
     pub unread_from: Option<MessageId>,
+    /// The messages of which clients notify the member. Default: `all`, and in rooms `mentions`.
+    #[serde(default)]
+    pub notify: NotifyLevel,
+}
+
+impl Me {
+    /// Returns the preferences of a new member.
+    pub fn default_of(kind: ChatKind) -> Self {
+        Self { notify: NotifyLevel::default_of(kind), ..Self::default() }
+    }
 }
 
 /// The parts of a chat object that are equal for all viewers.

@@ -188,6 +188,8 @@ pub fn can_share(command: &Command) -> bool {
         | Action::React { .. }
         | Action::MarkAsRead { .. }
         | Action::ChangeMe(_)
+        | Action::SaveDraft { .. }
+        | Action::RemoveDraft { .. }
         | Action::Rename { .. }
         | Action::ChangeGuestAccess(_)
         | Action::Open { .. }

@@ -56,7 +56,7 @@ pub(crate) fn mark_as_read(
     take_number(&mut chat);
     members::set_marker(conn, chat.id, by, (pos, id), Some(chat.seq))?;
     if was_by_hand {
-        members::set_me(conn, chat.id, by, (&me, None), chat.seq)?;
+        members::set_me(conn, &chat, by, (&me, None))?;
     }
     chats::update(conn, &chat)?;
     Ok(Done::changed(&chat, answer, Change::MarkerMoved(moved)))

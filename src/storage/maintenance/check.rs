@@ -105,6 +105,7 @@ impl Checker<'_> {
         self.check_tombstones(&messages)?;
         self.check_sent_counts(&messages)?;
         self.check_pins(&messages)?;
+        self.check_drafts(&messages)?;
         self.check_members(&messages)
     }
 
@@ -171,6 +172,29 @@ impl Checker<'_> {
         let head = sql!("SELECT seq FROM chats WHERE id = ?", self.chat).one::<i64>(self.conn)?;
         if highest > head {
             self.differs("the number of a pin", highest, head);
+        }
+        Ok(())
+    }
+
+    /// Checks that drafts are of members, and that their threads and their number are right.
+    fn check_drafts(&mut self, messages: &[Checked]) -> Result<(), StorageError> {
+        let drafts = sql!(
+            "SELECT d.user_id, d.thread, EXISTS (SELECT 1 FROM members m WHERE m.chat_id = d.chat_id \
+                AND m.user_id = d.user_id AND m.left_seq IS NULL) FROM drafts d WHERE d.chat_id = ?",
+            self.chat
+        )
+        .rows::<(i64, i64, bool)>(self.conn)?;
+        let stored = sql!("SELECT draft_count FROM chats WHERE id = ?", self.chat).one::<i64>(self.conn)?;
+        self.expect("the number of drafts", stored, drafts.len() as i64);
+        for (user, thread, is_member) in drafts {
+            self.expect(&format!("whether user {user}, who has a draft, is a member"), true, is_member);
+            if thread != 0 && !messages.iter().any(|message| message.id == thread) {
+                self.differs(
+                    &format!("the thread of a draft of user {user}"),
+                    thread,
+                    "no message of the chat",
+                );
+            }
         }
         Ok(())
     }

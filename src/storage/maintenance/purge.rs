@@ -7,7 +7,8 @@ use crate::storage::{
     commands::succession,
     db::{sql::sql, steps::delete_some},
     tables::{
-        custom_values, locks, members::clear_members, merged_guests, message_versions, pins, reactions,
+        custom_values, drafts, locks, members::clear_members, merged_guests, message_versions, pins,
+        reactions,
     },
 };
 
@@ -43,6 +44,7 @@ fn clear_chat(conn: &mut AnyConn) -> Result<bool, StorageError> {
         }
         if message_versions::clear_chat(conn, chat)?
             || pins::clear_chat(conn, chat)?
+            || drafts::clear_chat(conn, chat)?
             || merged_guests::clear_chat(conn, chat)?
         {
             return Ok(true);

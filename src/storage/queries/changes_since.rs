@@ -376,5 +376,5 @@ fn own(
         return Ok(None);
     }
     let after = unread::counted_after(read_pos, me.unread_pos);
-    Ok(Some((me.into(), unread::count(conn, chat, user_id, after)?)))
+    Ok(Some((me.of(chat.kind), unread::count(conn, chat, user_id, after)?)))
 }

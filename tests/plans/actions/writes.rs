@@ -6,12 +6,12 @@ use diesel::connection::SimpleConnection;
 use greenroom::{
     core::{
         model::{
-            ChatId, ChatKind, Command, Contacts, Custom, CustomChange, GuestAccess, HostObject, NewMessage,
-            Role, Timestamp, UserCard, UserId,
+            ChatId, ChatKind, Command, Contacts, Custom, CustomChange, GuestAccess, HostObject, NewDraft,
+            NewMessage, Role, Timestamp, UserCard, UserId,
             command::{Action as Asked, MeChange, MessageEdit, NewChat, NewRoom, ReactIntent, UnreadMark},
             credential::{Credential, Origin},
             emoji::Emoji,
-            text::{ClientId, MessageBody, Title, Username},
+            text::{ClientId, DraftText, MessageBody, Title, Username},
         },
         text_index::Words,
     },
@@ -123,6 +123,19 @@ fn of_messages() -> Vec<Action> {
                 ask(conn, HISTORY, TALKER, Asked::Pin { message, is_pinned })?;
             }
             Ok(())
+        }),
+        writes("save and remove a draft", |conn, world| {
+            let thread = Some(world.message(HISTORY, 50));
+            for text in ["one", "two", ""] {
+                let draft = NewDraft { content: DraftText::parse(text).unwrap(), reply_to: thread };
+                ask(conn, HISTORY, SILENT, Asked::SaveDraft { thread, draft })?;
+            }
+            ask(conn, HISTORY, SILENT, Asked::RemoveDraft { thread })
+        }),
+        writes("send a draft", |conn, _| {
+            let draft = NewDraft { content: DraftText::parse("one").unwrap(), reply_to: None };
+            ask(conn, HISTORY, SILENT, Asked::SaveDraft { thread: None, draft })?;
+            ask(conn, HISTORY, SILENT, post_by(SILENT, None))
         }),
         writes("delete a pinned message", |conn, world| {
             ask(conn, HISTORY, TALKER, Asked::DeleteMessage { message: world.message(HISTORY, 10) })
