@@ -73,7 +73,7 @@ const Item = memo(function Item({ chat, isSelected, href, onSelect }) {
 
 /** A message that the user has begun to write, in one line. */
 function DraftPreview({ draft }) {
-  return html`<span class="draft-indicator"><span class="gr-danger">${t("draft")}</span> ${oneLine(draft.content)}</span>`;
+  return html`<span class="draft-indicator"><span class="gr-danger">${t("draft")}</span> ${oneLine(draft.content) || "…"}</span>`;
 }
 
 /** Returns the latest message in one line. */

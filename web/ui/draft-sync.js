@@ -13,6 +13,8 @@ const RETRY_AFTER = 5;
 
 const NOTHING = keyOf({ content: "", reply_to: null });
 
+const isConnected = ({ status }) => status === "live" || status === "polling";
+
 /** What a draft contains, as a text that can be compared. */
 function keyOf(draft) {
   return JSON.stringify([draft?.content ?? "", draft?.reply_to ?? null]);
@@ -23,7 +25,6 @@ function keyOf(draft) {
  * @typedef {object} SaveState
  * @property {string} [saved] what the server has, as far as this browser has saved or taken it
  * @property {string | null} [saving] what a request in progress saves
- * @property {string} [sent] what was sent as a message
  * @property {boolean} [isDirty] whether the text has changed since it was saved
  */
 
@@ -35,6 +36,8 @@ export class DraftSync {
   #composers;
   /** The pauses before a draft is saved or looked at. */
   #timers = new Map();
+  /** What was sent as a message from this tab. Where it is refused, the draft stays on the server. */
+  #sent = new Map();
   /** When the user last typed in a chat in this tab. */
   #typedAt = new Map();
   /** The requests in progress, by chat. */
@@ -46,7 +49,7 @@ export class DraftSync {
   /** @param {{known: (chatId: number) => any, chats: () => number[]}} composers */
   constructor(client, owner, storage, composers) {
     this.#client = client;
-    this.#owner = `greenroom-saved-draft:${owner}:`;
+    this.#owner = `greenroom-draft:${owner}:saved:`;
     this.#storage = storage;
     this.#composers = composers;
     const end = new AbortController();
@@ -56,7 +59,7 @@ export class DraftSync {
     this.#stops = [
       () => end.abort(),
       client.on("drafts", ({ chatId }) => (chatId === null ? this.#lookAtAll() : this.look(chatId))),
-      client.on("status", ({ status }) => ["live", "polling"].includes(status) && this.#saveLeft()),
+      client.on("status", () => isConnected(client) && this.#saveLeft()),
     ];
     // Without it, the drafts of this browser stay what they are.
     client.loadDrafts().catch(() => {});
@@ -78,7 +81,8 @@ export class DraftSync {
   async sent(chatId, draft) {
     this.#clearTimer(chatId);
     this.#typedAt.delete(chatId);
-    this.#set(chatId, { saved: NOTHING, sent: keyOf(draft), isDirty: false });
+    this.#sent.set(chatId, keyOf(draft));
+    this.#set(chatId, { saved: NOTHING, isDirty: false });
     const request = this.#requests.get(chatId);
     if (!request) return;
     // The request may be processed after the message.
@@ -107,18 +111,20 @@ export class DraftSync {
     const [content, reply_to] = JSON.parse(draft);
     const before = this.#requests.get(chatId);
     const work = async () => {
-      // Requests of a chat arrive in order. At the end of the page there is no time to wait.
+      // Requests of a chat arrive in order. At the end of the page there is no time to wait for them, or for the answer.
       if (!keepalive) await before;
-      this.#set(chatId, { saving: draft });
+      const isSure = keepalive && isConnected(this.#client);
+      this.#set(chatId, isSure ? { saved: draft, isDirty: false } : { saving: draft });
       try {
         await this.#client.saveDraft(chatId, { content, reply_to }, { keepalive });
         const isDirty = this.#isOther(chatId, draft);
-        this.#set(chatId, { saved: draft, saving: null, sent: undefined, isDirty });
+        this.#sent.delete(chatId);
+        this.#set(chatId, { saved: draft, saving: null, isDirty });
         // Another tab may have changed it meanwhile, or sent it.
         if (isDirty && !this.#timers.has(chatId)) this.#later(chatId, SAVE_AFTER, () => this.flush(chatId));
       } catch (error) {
         // What the server refuses stays in this browser. Without an answer, the next connection saves it.
-        this.#set(chatId, { saving: null, ...(error.isFinal && { isDirty: false }) });
+        this.#set(chatId, { saving: null, isDirty: !error.isFinal });
         const delay = (error.retryAfter ?? RETRY_AFTER) * 1000;
         if (!error.isFinal && error.status > 0) this.#later(chatId, delay, () => this.flush(chatId));
       }
@@ -143,15 +149,16 @@ export class DraftSync {
     const composer = this.#composers.known(chatId);
     const found = this.#client.state.draft(chatId);
     if (!composer || found === undefined) return;
-    const [draft, { saved = NOTHING, saving, sent, isDirty = false }] = [keyOf(found), this.#get(chatId)];
+    const [draft, { saved = NOTHING, saving, isDirty = false }] = [keyOf(found), this.#get(chatId)];
     if (isDirty || saving || this.#requests.has(chatId)) return;
     if (draft === keyOf(composer.draft)) return this.#set(chatId, { saved: draft });
     // Tabs of one browser share their texts by its storage. What a message replies to they do not share.
     const isSameText = found !== null && found.content === composer.draft.content;
-    if ([saved, sent].includes(draft) && !isSameText) return;
+    if ([saved, this.#sent.get(chatId)].includes(draft) && !isSameText) return;
     const left = (this.#typedAt.get(chatId) ?? -Infinity) + TYPING_FOR - performance.now();
     if (left > 0) return this.#later(chatId, left, () => (this.#clearTimer(chatId), this.look(chatId)));
-    this.#set(chatId, { saved: draft, sent: undefined });
+    this.#sent.delete(chatId);
+    this.#set(chatId, { saved: draft });
     composer.takeDraft(found);
   }
 
@@ -189,7 +196,7 @@ export class DraftSync {
 
   #set(chatId, fields) {
     const state = { ...this.#get(chatId), ...fields };
-    const isNothing = state.saved === NOTHING && !state.saving && !state.sent && !state.isDirty;
+    const isNothing = state.saved === NOTHING && !state.saving && !state.isDirty;
     try {
       if (!this.#storage) throw new Error("There is no storage.");
       if (isNothing) this.#storage.removeItem(this.#owner + chatId);
