@@ -3,8 +3,6 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::ChatKind;
-
 /// The messages of a chat of which clients notify a member.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
@@ -19,14 +17,6 @@ pub enum NotifyLevel {
 
 impl NotifyLevel {
     const ALL: [Self; 3] = [Self::All, Self::Mentions, Self::None];
-
-    /// Returns the level of members who have chosen none: rooms are large, and their talk is often about others.
-    pub fn default_of(kind: ChatKind) -> Self {
-        match kind {
-            ChatKind::Dm | ChatKind::Group => Self::All,
-            ChatKind::Room => Self::Mentions,
-        }
-    }
 
     /// Returns the name in the API and the database.
     pub fn as_str(self) -> &'static str {

@@ -43,6 +43,14 @@ impl ChatKind {
         }
     }
 
+    /// Returns the level of members who have chosen none. Rooms are large, and much in them concerns others.
+    pub fn default_level(self) -> NotifyLevel {
+        match self {
+            Self::Dm | Self::Group => NotifyLevel::All,
+            Self::Room => NotifyLevel::Mentions,
+        }
+    }
+
     /// Parses the result of [`ChatKind::as_str`].
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.as_str() == text)
@@ -285,7 +293,7 @@ pub struct Me {
 impl Me {
     /// Returns the preferences of a new member.
     pub fn default_of(kind: ChatKind) -> Self {
-        Self { notify: NotifyLevel::default_of(kind), ..Self::default() }
+        Self { notify: kind.default_level(), ..Self::default() }
     }
 }
 

@@ -109,7 +109,7 @@ impl MeRow {
             muted_until: self.muted_until,
             is_pinned: self.is_pinned.unwrap_or(false),
             unread_from: self.unread_message_id,
-            notify: self.notify.unwrap_or_else(|| NotifyLevel::default_of(kind)),
+            notify: self.notify.unwrap_or_else(|| kind.default_level()),
         }
     }
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::rows::CardRow;
 use crate::{
-    core::model::{Chat, ChatId, Me, Member, MessageId, NotifyLevel, Pos, Role, Seq, Timestamp, UserId},
+    core::model::{Chat, ChatId, Me, Member, MessageId, Pos, Role, Seq, Timestamp, UserId},
     storage::{
         AnyConn, StorageError,
         db::{
@@ -370,7 +370,7 @@ pub fn set_me(
     user: UserId,
     (me, unread_pos): (&Me, Option<Pos>),
 ) -> Result<(), StorageError> {
-    let is_default = me.notify == NotifyLevel::default_of(chat.kind);
+    let is_default = me.notify == chat.kind.default_level();
     sql!(
         "UPDATE members SET muted_until = ?, is_pinned = ?, unread_message_id = ?, unread_pos = ?, notify = ?, \
          me_seq = ? WHERE chat_id = ? AND user_id = ?",
