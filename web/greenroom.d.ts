@@ -126,6 +126,27 @@ export interface Me {
   is_pinned: boolean;
   /** Messages of other users from this one on count as unread, until the user reads them. */
   unread_from: number | null;
+  /** The messages of which the user is notified. By default `all`, and in rooms `mentions`. */
+  notify: NotificationLevel;
+}
+
+export type NotificationLevel = "all" | "mentions" | "none";
+
+/** A message that the user has begun to write. Only the user sees it. */
+export interface Draft {
+  chat_id: number;
+  /** The root of the thread that it belongs to; null: the chat's timeline. */
+  thread: number | null;
+  content: string;
+  reply_to: number | null;
+  updated_at: string;
+}
+
+/** What a draft is to contain. */
+export interface DraftFields {
+  content?: string;
+  /** The id of the message that it replies to. */
+  reply_to?: number | null;
 }
 
 /** What guests may do in a room. */
@@ -388,7 +409,7 @@ export class Api {
   renameChat(id: number, title: string | null): Promise<Chat>;
   deleteChat(id: number): Promise<null>;
   rooms(query?: ListQuery & { search?: string; match?: Match; object_type?: string; object_id?: string }): Promise<Page<Chat>>;
-  /** Changes the user's own settings: mutes, pins, marks as unread. Fields that are not given stay. */
+  /** Changes the user's own settings: mutes, pins, marks as unread, chooses the level. Fields that are not given stay. */
   setMe(id: number, fields: Partial<Me>): Promise<Chat>;
   joinChat(id: number): Promise<Chat>;
   leaveChat(id: number): Promise<null>;
@@ -408,6 +429,12 @@ export class Api {
   pin(chatId: number, messageId: number): Promise<Message>;
   unpin(chatId: number, messageId: number): Promise<null>;
   search(q: string, query?: ListQuery & { chat?: number; before?: number; after?: number; match?: Match }): Promise<FoundPage>;
+
+  /** The user's drafts, the latest first. */
+  drafts(): Promise<{ results: Draft[] }>;
+  /** Saves a draft. An empty one is removed: then the result is null. */
+  saveDraft(chatId: number, fields: DraftFields, options?: { thread?: number | null; keepalive?: boolean }): Promise<Draft | null>;
+  removeDraft(chatId: number, options?: { thread?: number | null }): Promise<null>;
 
   toggleReaction(id: number, emoji: string): Promise<Reacted>;
   addReaction(id: number, emoji: string): Promise<Reacted>;
@@ -524,6 +551,11 @@ export interface State {
   messages(chatId: number): Messages;
   /** The pinned messages, the one pinned last first. Null until `loadPins`. */
   pins(chatId: number): readonly Message[] | null;
+  /**
+   * The user's draft as the server has it; null if there is none, or if a message is being sent in the chat. Undefined
+   * until `loadDrafts`.
+   */
+  draft(chatId: number, thread?: number | null): Draft | null | undefined;
   /** Returns a message if it is loaded. */
   message(messageId: number): Message | undefined;
   isOpen(chatId: number): boolean;
@@ -558,6 +590,8 @@ export interface Events {
   messages: { chatId: number };
   /** `state.pins(chatId)` has changed. */
   pins: { chatId: number };
+  /** A draft of the chat has changed; null: all were loaded. */
+  drafts: { chatId: number | null };
   /** A chat or a watched room has changed; null: it was removed. */
   chat: { chatId: number; chat: Chat | null };
   unread: { total: number };
@@ -616,6 +650,11 @@ export class Greenroom {
   loadPins(chatId: number): Promise<readonly Message[] | null>;
   pin(chatId: number, messageId: number): Promise<Message>;
   unpin(chatId: number, messageId: number): Promise<null>;
+  /** Loads the user's drafts. From then on, `state.draft(chatId)` has them. */
+  loadDrafts(): Promise<void>;
+  /** Saves a draft. An empty one is removed: then the result is null. With `keepalive` the request outlives the page. */
+  saveDraft(chatId: number, fields: DraftFields, options?: { thread?: number | null; keepalive?: boolean }): Promise<Draft | null>;
+  removeDraft(chatId: number, options?: { thread?: number | null }): Promise<null>;
   /** Loads more chats. Returns whether there are still more. */
   loadMoreChats(): Promise<boolean>;
   /** Loads all chats with unread messages, however far down the list they are. */

@@ -152,6 +152,12 @@ export class Api {
   pin = (chatId, id) => this.request("PUT", at`chats/${chatId}/pins/${id}/`);
   unpin = (chatId, id) => this.#delete(at`chats/${chatId}/pins/${id}/`);
 
+  drafts = () => this.#get("drafts/");
+  saveDraft = (chatId, { content = "", reply_to = null }, { thread, keepalive } = /** @type {any} */ ({})) =>
+    this.request("PUT", at`chats/${chatId}/draft/`, { body: { content, reply_to }, query: { thread }, keepalive });
+  removeDraft = (chatId, { thread } = /** @type {any} */ ({})) =>
+    this.request("DELETE", at`chats/${chatId}/draft/`, { query: { thread } });
+
   toggleReaction = (id, emoji) => this.#post(at`messages/${id}/reactions/`, { emoji });
   addReaction = (id, emoji) => this.request("PUT", at`messages/${id}/reactions/${emoji}/`);
   removeReaction = (id, emoji) => this.#delete(at`messages/${id}/reactions/${emoji}/`);

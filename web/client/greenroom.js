@@ -4,6 +4,7 @@ import { quoteOf } from "./chat-rules.js";
 import { Commands } from "./commands.js";
 import { Connection } from "./connection.js";
 import { Delivery } from "./delivery.js";
+import { DraftLoader } from "./draft-loader.js";
 import { Emitter } from "./emitter.js";
 import { Outbox } from "./outbox.js";
 import { RoomWatcher } from "./room-watcher.js";
@@ -30,6 +31,7 @@ export class Greenroom {
   #connection;
   #commands;
   #loader;
+  #drafts;
   #rooms;
   #delivery;
   #typingNotifier;
@@ -49,13 +51,15 @@ export class Greenroom {
       deliver: () => this.#delivery.deliverAll(),
       followRooms: () => this.#rooms.followAll(),
       reloadStale: () => this.#loader.reloadStale(),
-      userChanged: () => this.#loader.reset(),
+      caughtUp: (isPolling) => this.#drafts.refresh(isPolling),
+      userChanged: () => (this.#loader.reset(), this.#drafts.reset()),
     };
     const connection = new Connection({ api, store, outbox, emitter, timing, random, WebSocket, hooks });
     const commands = new Commands(connection);
     this.#connection = connection;
     this.#commands = commands;
     this.#loader = new ChatLoader({ api, store, connection, timing });
+    this.#drafts = new DraftLoader(api, store);
     this.#rooms = new RoomWatcher({ api, store, connection, commands, timing });
     this.#delivery = new Delivery({ api, store, outbox, emitter, timing, connection, commands });
     this.#typingNotifier = new TypingNotifier(api, commands);
@@ -129,6 +133,19 @@ export class Greenroom {
 
   unpin(chatId, messageId) {
     return this.api.unpin(chatId, messageId);
+  }
+
+  loadDrafts() {
+    return this.#drafts.load();
+  }
+
+  /** The events of these bring the change to the state. */
+  saveDraft(chatId, fields, options) {
+    return this.api.saveDraft(chatId, fields, options);
+  }
+
+  removeDraft(chatId, options) {
+    return this.api.removeDraft(chatId, options);
   }
 
   loadMoreChats() {

@@ -2,6 +2,7 @@ import { MAX_LISTED, automaticTitle, byActivity, quoteOf } from "./chat-rules.js
 import { applyEvent } from "./feed-events.js";
 import { LoadJournals } from "./load-journals.js";
 import { MessageWindows } from "./message-windows.js";
+import { SavedDrafts } from "./saved-drafts.js";
 import { TypingUsers } from "./typing-users.js";
 
 /**
@@ -50,6 +51,7 @@ export class Store {
     this.#outbox = outbox;
     this.#windows = new MessageWindows(Math.max(maxMessages, MAX_LISTED));
     this.typingUsers = new TypingUsers(emitter);
+    this.savedDrafts = new SavedDrafts(emitter);
   }
 
   // Reading
@@ -89,6 +91,13 @@ export class Store {
 
   pins(chatId) {
     return this.#pins.get(chatId) ?? null;
+  }
+
+  /** A draft of a chat in which a message is being sent counts as sent: the message removes it. */
+  draft(chatId, thread = null) {
+    const isSending = this.#outbox.all.some(({ chat, status }) => chat === chatId && status === "sending");
+    const draft = this.savedDrafts.find(chatId, thread);
+    return draft && isSending ? null : draft;
   }
 
   newestId(chatId) {
@@ -148,6 +157,7 @@ export class Store {
     for (const id of [...this.heads.keys()]) this.dropChat(id);
     for (const id of [...this.rooms.keys()]) this.dropRoom(id);
     this.presence.clear();
+    this.savedDrafts.clear();
     this.#journals.clear();
   }
 
@@ -296,6 +306,7 @@ export class Store {
 
   dropChat(id) {
     this.typingUsers.clear(id);
+    this.savedDrafts.dropChat(id);
     this.closeMessages(id);
     if (this.#pins.delete(id)) this.#emitter.schedule("pins", () => ({ chatId: id }), `pins ${id}`);
     this.chats.delete(id);

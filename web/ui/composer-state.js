@@ -1,5 +1,6 @@
 /** The state of a chat's composer: a new message, or an edit of a sent one. */
 
+import { DraftSync } from "./draft-sync.js";
 import { textOf } from "./text.js";
 
 /** From so many remaining characters on, their number is shown. */
@@ -8,6 +9,9 @@ const SHOW_LEFT_FROM = 500;
 export class ComposerState {
   #client;
   #drafts;
+  #sync;
+  /** The message that another device replies to, while it is loaded. @type {number | null} */
+  #loadedReply = null;
   /** The longest allowed text, in characters. */
   #maxLength;
   #listeners = new Set();
@@ -20,8 +24,9 @@ export class ComposerState {
   replyTo = null;
   text;
 
-  constructor(client, drafts, maxLength, chatId) {
+  constructor(client, drafts, sync, maxLength, chatId) {
     this.#client = client;
+    this.#sync = sync;
     this.#maxLength = maxLength;
     this.#drafts = drafts;
     this.chatId = chatId;
@@ -42,6 +47,32 @@ export class ComposerState {
     this.#notify();
   }
 
+  /** The new message as far as it was written, whatever is being edited. */
+  get draft() {
+    return { content: this.#drafts.get(this.chatId), reply_to: this.replyTo?.id ?? this.#loadedReply };
+  }
+
+  /** Shows the draft of another device; null: it was sent or removed there. */
+  takeDraft(draft) {
+    this.#drafts.adopt(this.chatId, draft?.content ?? "");
+    if (!this.editing) this.text = this.#drafts.get(this.chatId);
+    const replyTo = draft?.reply_to ?? null;
+    if (replyTo !== this.draft.reply_to) this.#takeReply(replyTo);
+    this.#notify();
+  }
+
+  async #takeReply(id) {
+    this.#setReply(null);
+    this.#loadedReply = id;
+    if (id === null) return;
+    const { state, api } = this.#client;
+    // A deleted message is not quoted any more.
+    const message = state.message(id) ?? (await api.message(id).catch(() => null));
+    if (this.#loadedReply !== id) return;
+    this.#setReply(message?.is_deleted ? null : message);
+    this.#notify();
+  }
+
   on(listener) {
     this.#listeners.add(listener);
     return () => void this.#listeners.delete(listener);
@@ -52,6 +83,7 @@ export class ComposerState {
     if (this.editing) this.#drafts.setEdit(this.chatId, { message: this.editing, text });
     else {
       this.#drafts.set(this.chatId, text);
+      this.#sync.changed(this.chatId);
       this.#client.typing(this.chatId, text.trim() !== "");
     }
     this.#notify();
@@ -70,16 +102,19 @@ export class ComposerState {
   reply(message) {
     if (this.editing) this.abandonEdit("edit");
     this.#setReply(message);
+    this.#sync.changed(this.chatId);
     this.#notify("edit");
   }
 
   cancelReply(what = "edit") {
     this.#setReply(null);
+    this.#sync.changed(this.chatId);
     this.#notify(what);
   }
 
   #setReply(message) {
     const { id, sender } = message ?? {};
+    this.#loadedReply = null;
     this.replyTo = message && { id, sender, content: textOf(message) };
     this.#drafts.setReply(this.chatId, this.replyTo);
   }
@@ -96,6 +131,7 @@ export class ComposerState {
   takeText() {
     const { text } = this;
     if (this.editing) this.cancel();
+    this.#sync.sent(this.chatId, this.draft);
     this.#drafts.set(this.chatId, "");
     this.#setReply(null);
     this.text = "";
@@ -155,6 +191,7 @@ export class ComposerState {
     const text = this.text.trim();
     if (!this.editing) {
       this.#client.send(this.chatId, text, { replyTo: this.replyTo ?? undefined });
+      this.#sync.sent(this.chatId, this.draft);
       this.#drafts.set(this.chatId, "");
       this.#setReply(null);
       this.text = "";
@@ -193,11 +230,13 @@ export class ComposerStates {
   #client;
   #drafts;
   #maxLength;
+  #sync;
   #stops;
 
-  constructor(client, drafts, maxLength) {
+  constructor(client, drafts, maxLength, owner, storage) {
     this.#client = client;
     this.#drafts = drafts;
+    this.#sync = new DraftSync(client, owner, storage, this);
     this.#maxLength = maxLength;
     this.#stops = [
       drafts.on((chatId, isEdit) => this.#all.get(chatId)?.onOtherTab(isEdit)),
@@ -209,10 +248,29 @@ export class ComposerStates {
   close() {
     this.#stops.forEach((stop) => stop());
     this.#drafts.close();
+    this.#sync.close();
   }
 
   of(chatId) {
-    if (!this.#all.has(chatId)) this.#all.set(chatId, new ComposerState(this.#client, this.#drafts, this.#maxLength, chatId));
+    if (!this.#all.has(chatId)) {
+      this.#all.set(chatId, new ComposerState(this.#client, this.#drafts, this.#sync, this.#maxLength, chatId));
+      this.#sync.opened(chatId);
+    }
     return this.#all.get(chatId);
+  }
+
+  /** Returns a chat's composer if the chat was opened. */
+  known(chatId) {
+    return this.#all.get(chatId);
+  }
+
+  /** Returns the chats that were opened. */
+  chats() {
+    return [...this.#all.keys()];
+  }
+
+  /** Saves a chat's draft: the user leaves the chat. */
+  left(chatId) {
+    this.#sync.flush(chatId);
   }
 }

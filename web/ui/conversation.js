@@ -50,6 +50,7 @@ export function Conversation({ chatId, header, place: given = NOWHERE, hooks = {
   const onQuote = useLatest((messageId) => setQuoted({ given, place: { messageId } }));
 
   useEffect(() => keepLoaded(client, chatId), [client, chatId]);
+  useEffect(() => () => composers.left(chatId), [composers, chatId]);
   useEffect(() => {
     let isHere = true;
     setProblem(null);
