@@ -286,7 +286,7 @@ export class Connection {
   async #open(signal) {
     this.#socketKey = this.#api.key();
     const key = await this.#socketKey;
-    const url = `${this.#api.base.replace(/^http/, "ws")}/messages/ws/?resume=1`;
+    const url = `${this.#api.base.replace(/^http/, "ws")}/messages/ws/?resume=1&threads=1`;
     const protocols = key ? [`greenroom.${isJwt(key) ? "jwt" : "token"}.${key}`] : [];
     const webSocket = new this.#WebSocket(url, protocols);
     const socket = new SocketConnection(webSocket, this.#timing, (event) => {
@@ -296,7 +296,7 @@ export class Connection {
     try {
       const hello = await socket.closeOn(signal).opened;
       this.#checkSameUser({ id: hello.user_id });
-      this.#store.takeOnline(hello.users_online ?? []);
+      this.#store.presences.takeOnline(hello.users_online ?? []);
       return socket;
     } catch (error) {
       socket.close();
@@ -352,9 +352,9 @@ export class Connection {
     }
   }
 
-  #caughtUp({ heads, unread }) {
+  #caughtUp(reached) {
     this.#store.isCatchingUp = false;
-    this.#store.reached(heads, unread);
+    this.#store.reached(reached);
     this.#hooks.reloadStale();
   }
 
@@ -387,11 +387,11 @@ export class Connection {
     }
   }
 
-  #applyPoll({ events, heads, unread, removed }, hasWaited) {
+  #applyPoll({ events, removed, ...reached }, hasWaited) {
     this.#store.isCatchingUp = true;
     for (const event of events) this.#store.apply(event);
     for (const id of removed) this.#store.apply({ type: "chat_deleted", chat_id: id });
-    this.#caughtUp({ heads, unread });
+    this.#caughtUp(reached);
     this.#failures = 0;
     this.#setStatus("polling");
     if (hasWaited && !this.#isPollingConfirmed) {
