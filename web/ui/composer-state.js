@@ -1,5 +1,6 @@
-/** The state of a chat's composer: a new message, or an edit of a sent one. */
+/** The state of the composer of a chat or a thread: a new message, or an edit of a sent one. */
 
+import { rangesOf, shifted, toMentions, trimmed } from "./mentions.js";
 import { textOf } from "./text.js";
 
 /** From so many remaining characters on, their number is shown. */
@@ -14,25 +15,36 @@ export class ComposerState {
   /** Messages that were requested from the server, because they are not loaded. */
   #requested = new Set();
   chatId;
+  /** The root of the thread that is written in; null: the chat itself. */
+  root;
+  /** Names the drafts: the id of the chat, or the negative id of the root. */
+  key;
+  /** Whether a reply in a thread is sent to the chat too. */
+  alsoInChat = false;
   /** The message being edited, or null. */
   editing = null;
   /** The message being replied to, or null. */
   replyTo = null;
   text;
+  /** @type {import("./mentions.js").MentionRange[]} Who is mentioned in the text, and where. */
+  #mentioned = [];
 
-  constructor(client, drafts, maxLength, chatId) {
+  constructor(client, drafts, maxLength, chatId, root = null) {
     this.#client = client;
     this.#maxLength = maxLength;
     this.#drafts = drafts;
     this.chatId = chatId;
+    this.root = root;
+    this.key = root === null ? chatId : -root;
     this.#restore();
-    this.replyTo = drafts.getReply(chatId);
+    this.replyTo = drafts.getReply(this.key);
   }
 
   #restore() {
-    const edit = this.#drafts.getEdit(this.chatId);
+    const edit = this.#drafts.getEdit(this.key);
     this.editing = edit?.message ?? null;
-    this.text = edit?.text ?? this.#drafts.get(this.chatId);
+    this.text = edit?.text ?? this.#drafts.get(this.key);
+    this.#mentioned = edit ? (edit.mentioned ?? []) : this.#drafts.getMentioned(this.key, this.text);
   }
 
   /** Reads the stored text again, after another tab changed it. */
@@ -48,21 +60,37 @@ export class ComposerState {
   }
 
   type(text) {
+    this.#mentioned = shifted(this.#mentioned, this.text, text);
     this.text = text;
-    if (this.editing) this.#drafts.setEdit(this.chatId, { message: this.editing, text });
+    if (this.editing) this.#drafts.setEdit(this.key, { message: this.editing, text, mentioned: this.#mentioned });
     else {
-      this.#drafts.set(this.chatId, text);
-      this.#client.typing(this.chatId, text.trim() !== "");
+      this.#drafts.set(this.key, text);
+      this.#drafts.setMentioned(this.key, text, this.#mentioned);
+      if (this.root === null) this.#client.typing(this.chatId, text.trim() !== "");
     }
     this.#notify();
   }
 
+  /** Mentions someone in place of a part of the text. Returns where the text goes on. */
+  mention({ id, name }, start, end) {
+    const [before, rest] = [this.text.slice(0, start), this.text.slice(end)];
+    const inserted = `@${name}`;
+    const space = /^\s/.test(rest) ? "" : " ";
+    const kept = shifted(this.#mentioned, this.text, before + inserted + space + rest);
+    const next = start + inserted.length;
+    this.text = before + inserted + space + rest;
+    this.#mentioned = [...kept.filter((range) => range.end <= start || range.start >= next), { id, start, end: next }];
+    this.type(this.text);
+    return next + 1;
+  }
+
   /** Starts to edit a message. The draft returns afterwards. */
   edit(message) {
-    const { id, content, forwarded_from } = message;
+    const { id, content, forwarded_from, mentions } = message;
     // A comment on a forwarded text may be removed.
-    this.editing = { id, content, mayBeEmpty: Boolean(forwarded_from) };
+    this.editing = { id, content, mentions, mayBeEmpty: Boolean(forwarded_from) };
     this.text = content;
+    this.#mentioned = rangesOf(message);
     this.#notify("edit");
   }
 
@@ -81,7 +109,7 @@ export class ComposerState {
   #setReply(message) {
     const { id, sender } = message ?? {};
     this.replyTo = message && { id, sender, content: textOf(message) };
-    this.#drafts.setReply(this.chatId, this.replyTo);
+    this.#drafts.setReply(this.key, this.replyTo);
   }
 
   /** Ends an edit, by default because the message was deleted. Its new text is appended to the draft. */
@@ -96,11 +124,17 @@ export class ComposerState {
   takeText() {
     const { text } = this;
     if (this.editing) this.cancel();
-    this.#drafts.set(this.chatId, "");
-    this.#setReply(null);
-    this.text = "";
+    this.#clear();
     this.#notify();
     return text;
+  }
+
+  #clear() {
+    this.#drafts.set(this.key, "");
+    this.#drafts.setMentioned(this.key, "", []);
+    this.#setReply(null);
+    this.text = "";
+    this.#mentioned = [];
   }
 
   onMessage(message) {
@@ -134,18 +168,23 @@ export class ComposerState {
 
   /** Starts to edit the user's latest message. Returns whether there is one. */
   editLatest() {
-    const me = this.#client.state.me?.id;
-    const last = this.#client.state
-      .messages(this.chatId)
+    const { state } = this.#client;
+    const me = state.me?.id;
+    const last = (this.root === null ? state.messages(this.chatId) : (state.thread(this.root)?.messages ?? []))
       .findLast(({ id, sender, is_deleted }) => id !== null && sender.id === me && !is_deleted);
     if (last) this.edit(last);
     return last !== undefined;
   }
 
+  setAlsoInChat(isOn) {
+    this.alsoInChat = isOn;
+    this.#notify();
+  }
+
   cancel(what = "edit") {
     this.editing = null;
-    this.#drafts.setEdit(this.chatId, null);
-    this.text = this.#drafts.get(this.chatId);
+    this.#drafts.setEdit(this.key, null);
+    this.#restore();
     this.#notify(what);
   }
 
@@ -153,16 +192,20 @@ export class ComposerState {
   async submit() {
     if (!this.canSubmit) return;
     const text = this.text.trim();
+    const mentions = toMentions(trimmed(this.#mentioned, this.text), text);
     if (!this.editing) {
-      this.#client.send(this.chatId, text, { replyTo: this.replyTo ?? undefined });
-      this.#drafts.set(this.chatId, "");
-      this.#setReply(null);
-      this.text = "";
+      const thread = { thread: this.root, also_in_chat: this.root !== null && this.alsoInChat };
+      this.#client.send(this.chatId, text, { replyTo: this.replyTo ?? undefined, mentions, ...thread });
+      this.alsoInChat = false;
+      this.#clear();
       return this.#notify("sent");
     }
     const { id, content } = this.editing;
+    // What a message mentions without a place in its text stays.
+    const before = this.editing.mentions;
+    const users = [...mentions.users, ...(before?.users ?? []).filter(({ at }) => !at)];
     try {
-      if (text !== content) await this.#client.edit(id, text);
+      if (text !== content) await this.#client.edit(id, text, { mentions: before && { ...mentions, users } });
     } catch (error) {
       if (error.status === 404 && this.editing?.id === id) return this.abandonEdit();
       throw error;
@@ -187,7 +230,7 @@ export class ComposerState {
   }
 }
 
-/** The composer states of all chats: a text stays when the user opens another chat. */
+/** The composer states of all chats and threads: a text stays when the user opens another chat. */
 export class ComposerStates {
   #all = new Map();
   #client;
@@ -200,9 +243,9 @@ export class ComposerStates {
     this.#drafts = drafts;
     this.#maxLength = maxLength;
     this.#stops = [
-      drafts.on((chatId, isEdit) => this.#all.get(chatId)?.onOtherTab(isEdit)),
-      client.on("message", ({ chatId, message }) => this.#all.get(chatId)?.onMessage(message)),
-      client.on("messages", ({ chatId }) => this.#all.get(chatId)?.checkMessages()),
+      drafts.on((key, isEdit) => this.#all.get(key)?.onOtherTab(isEdit)),
+      client.on("message", ({ chatId, message }) => this.#in(chatId).forEach((composer) => composer.onMessage(message))),
+      client.on("messages", ({ chatId }) => this.#in(chatId).forEach((composer) => composer.checkMessages())),
     ];
   }
 
@@ -211,8 +254,21 @@ export class ComposerStates {
     this.#drafts.close();
   }
 
-  of(chatId) {
-    if (!this.#all.has(chatId)) this.#all.set(chatId, new ComposerState(this.#client, this.#drafts, this.#maxLength, chatId));
-    return this.#all.get(chatId);
+  /** Returns the composers of a chat and its threads. */
+  #in(chatId) {
+    return [...this.#all.values()].filter((composer) => composer.chatId === chatId);
+  }
+
+  /** Returns the composer of a chat, or of the thread with a root. */
+  of(chatId, root = null) {
+    const key = root === null ? chatId : -root;
+    if (!this.#all.has(key)) this.#all.set(key, new ComposerState(this.#client, this.#drafts, this.#maxLength, chatId, root));
+    return this.#all.get(key);
+  }
+
+  /** Returns the typed texts of a chat and its threads, and clears them. */
+  takeTexts(chatId) {
+    this.of(chatId);
+    return this.#in(chatId).map((composer) => composer.takeText());
   }
 }
