@@ -8,7 +8,8 @@ use actix_web::{
 
 use crate::{
     api::{
-        activity, avatars, blocks, chats, credentials, events, guests, health, history, members, messages,
+        activity, avatars, blocks, chats, credentials, events, guests, health, history, members, mentions,
+        messages,
         pictures, pins, profile, reactions, revocations, rooms, search, settings, sign_in, sync, threads,
         tokens, users,
     },
@@ -110,6 +111,7 @@ fn api(api: &mut ServiceConfig) {
         .service(at("/messages/{message}/follow").put(threads::follow).delete(threads::unfollow).done())
         .service(at("/messages/{message}/mark-as-read").post(threads::mark_as_read).done())
         .service(at("/threads").get(threads::list).done())
+        .service(at("/mentions").get(mentions::list).done())
         .service(at("/threads/{message}").get(threads::detail).done())
         .service(at("/messages/{message}/history").get(history::list).done())
         .service(at("/messages/{message}/reactions").post(reactions::toggle).done())

@@ -15,7 +15,7 @@ use crate::{
     services::messages,
     state::AppState,
     storage::queries::unread_overview,
-    view::UnreadThreadView,
+    view::{UnreadThreadView, mentions_by_chat},
 };
 
 /// `POST chats/{chat}/mark-as-read/`
@@ -84,9 +84,14 @@ pub async fn unread(state: Data<AppState>, caller: Authenticated) -> HandlerResu
 pub(crate) struct UnreadCounts {
     /// The sum of `chats`.
     total: i64,
+    /// The sum of `chat_mentions` and of the mentions in `threads`. What is shown in both places counts in both.
+    mentions: i64,
     /// Unread count by chat id. Chats without unread messages are left out.
     #[schema(value_type = BTreeMap<String, i64>)]
     chats: BTreeMap<ChatId, i64>,
+    /// Counts of unread messages that mention the caller, by chat id.
+    #[schema(value_type = BTreeMap<String, i64>)]
+    chat_mentions: BTreeMap<ChatId, i64>,
     /// What is unread in the threads that the caller follows, by the id of the root. Threads without unread replies are
     /// left out.
     #[schema(value_type = BTreeMap<String, UnreadThreadView>)]
@@ -98,11 +103,14 @@ pub(crate) struct UnreadCounts {
 impl UnreadCounts {
     fn of(overview: &BTreeMap<ChatId, UnreadInChat>) -> Self {
         let with_messages = overview.iter().filter(|(_, unread)| unread.count > 0);
-        let threads = overview.values().flat_map(|unread| &unread.threads);
+        let threads = || overview.values().flat_map(|unread| &unread.threads);
+        let in_timelines: i64 = overview.values().map(|unread| unread.mentions).sum();
         Self {
             total: overview.values().map(|unread| unread.count).sum(),
             chats: with_messages.map(|(chat, unread)| (*chat, unread.count)).collect(),
-            threads_total: threads.map(|thread| thread.unread).sum(),
+            mentions: in_timelines + threads().map(|thread| thread.mentions).sum::<i64>(),
+            chat_mentions: mentions_by_chat(overview),
+            threads_total: threads().map(|thread| thread.unread).sum(),
             threads: UnreadThreadView::all(overview),
         }
     }

@@ -13,6 +13,7 @@ pub mod health;
 pub mod history;
 pub mod index;
 pub mod members;
+pub mod mentions;
 mod message_pages;
 pub mod messages;
 pub(crate) mod page;

@@ -3,12 +3,13 @@
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::{CustomField, Field};
+use super::{CustomField, Field, MentionsField};
 use crate::core::model::{
     FieldErrors, MessageId, NewMessage, Timestamp,
     command::{MeChange, MessageEdit, Mute, UnreadMark},
     emoji::Emoji,
     ids::MAX_ID,
+    mentions::{Mentions, NewMentions},
     text::{ClientId, MessageBody},
 };
 
@@ -29,6 +30,11 @@ pub struct PostFields {
     #[serde(default)]
     #[schema(value_type = Option<MessageId>)]
     pub reply_to: Field,
+    /// Whom the message mentions: `users` by name, with the place in the text where there is one, `everyone`, or the members
+    /// that are connected now (`here`). For `everyone` and `here` an admin is needed in chats of more than 25 members.
+    #[serde(default)]
+    #[schema(value_type = Option<Mentions>)]
+    pub mentions: MentionsField,
     /// The root of the thread that the message replies in. It may be deleted, and is no reply itself.
     #[serde(default)]
     #[schema(value_type = Option<MessageId>)]
@@ -74,14 +80,23 @@ impl PostFields {
             _ => Ok(also),
         });
         let also_in_chat = errors.note("also_in_chat", also_in_chat);
-        match (content, client_id, (reply_to, forward), (thread, also_in_chat), custom) {
+        let mentions = self.mentions.check().and_then(|mentions| match (mentions, &content) {
+            (Some(mentions), Some(body)) => mentions.check(body.as_str()).map(|()| Some(mentions)),
+            (mentions, _) => Ok(mentions),
+        });
+        let mentions = errors.note("mentions", mentions);
+        match (content, client_id, (reply_to, forward), (thread, also_in_chat), mentions, custom) {
             (
                 Some(body),
                 Some(client_id),
                 (Some(reply_to), Some(forward)),
                 (Some(thread), Some(also_in_chat)),
+                Some(mentions),
                 Some(custom),
-            ) => Ok(NewMessage { body, client_id, reply_to, thread, also_in_chat, forward, custom }),
+            ) => {
+                let mentions = mentions.filter(|mentions| !mentions.is_empty()).map(new_mentions);
+                Ok(NewMessage { body, client_id, reply_to, mentions, thread, also_in_chat, forward, custom })
+            }
             _ => Err(errors),
         }
     }
@@ -94,6 +109,10 @@ pub struct EditFields {
     #[serde(default)]
     #[schema(value_type = String, min_length = 1, max_length = 5000)]
     pub content: Field,
+    /// Whom the message mentions from now on. Without it the mentions stay; places that no longer fit are dropped.
+    #[serde(default)]
+    #[schema(value_type = Option<Mentions>)]
+    pub mentions: MentionsField,
     /// Data of the host, merged into the message's: `null` removes a name, and instead of the object all names.
     #[serde(default)]
     #[schema(value_type = Option<HashMap<String, serde_json::Value>>)]
@@ -110,11 +129,19 @@ impl EditFields {
             Field::Text(text) if text.trim().is_empty() => Ok(Some(MessageBody::empty())),
             content => content.text().and_then(|text| MessageBody::parse(&text)).map(Some),
         };
-        match (errors.note("content", body), errors.note("custom", self.custom.change())) {
-            (Some(body), Some(custom)) => Ok(MessageEdit { body, custom }),
+        let (body, mentions) = (errors.note("content", body), errors.note("mentions", self.mentions.check()));
+        match (body, mentions, errors.note("custom", self.custom.change())) {
+            (Some(body), Some(mentions), Some(custom)) => {
+                Ok(MessageEdit { body, mentions: mentions.map(new_mentions), custom })
+            }
             _ => Err(errors),
         }
     }
+}
+
+/// Returns mentions whose connected members are not known yet.
+fn new_mentions(mentions: Mentions) -> Box<NewMentions> {
+    Box::new(NewMentions { mentions, connected: Vec::new() })
 }
 
 /// Fields of a reaction.

@@ -4,8 +4,10 @@ mod commands;
 mod custom;
 mod fields;
 mod heads;
+mod mentions;
 
 pub use commands::{EditFields, MarkFields, MeFields, PostFields, ReactFields, TypingFields};
 pub use custom::CustomField;
 pub use fields::Field;
 pub use heads::HeadsField;
+pub use mentions::MentionsField;

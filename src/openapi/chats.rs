@@ -126,7 +126,9 @@ fn activity(reference: &mut Reference) {
             "The counts.",
             json!({
                 "total": 3,
+                "mentions": 0,
                 "chats": { "1": 1, "2": 2 },
+                "chat_mentions": {},
                 "threads": { "5": { "chat": 2, "unread": 1, "mentions": 0 } },
                 "threads_total": 1,
             }),

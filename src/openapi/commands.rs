@@ -13,13 +13,13 @@ use crate::{
 const COMMANDS: [(&str, &str, &str, &str); 11] = [
     (
         "send_message",
-        "chat_id! content client_id reply_to thread also_in_chat forward custom",
+        "chat_id! content client_id reply_to mentions thread also_in_chat forward custom",
         "Sends a message.",
         r#"{"chat_id": 1, "content": "Hello!", "client_id": "c-2"}"#,
     ),
     (
         "edit_message",
-        "message_id! content custom",
+        "message_id! content mentions custom",
         "Edits a message, or changes its custom data.",
         r#"{"message_id": 9, "content": "Lunch?"}"#,
     ),
@@ -90,7 +90,7 @@ pub(crate) fn answers(components: &mut Components) -> Vec<(&'static str, &'stati
     };
     let acks = &acks["oneOf"];
     let reacted = json!({ "action": "added", "emoji": "👍", "message_id": 5 });
-    let caught = json!({ "heads": { "1": 44, "7": 12 }, "unread": { "1": 1 }, "threads": {} });
+    let caught = json!({ "heads": { "1": 44, "7": 12 }, "unread": { "1": 1 }, "chat_mentions": {}, "threads": {} });
     let failed = json!({ "type": "error", "id": 2, "status": 404, "detail": "Not found." });
     vec![
         ack(

@@ -95,6 +95,7 @@ pub(crate) fn message() -> Value {
         "custom": { "order": 17 },
         "reply_to": quote(),
         "forwarded_from": null,
+        "mentions": { "users": [], "everyone": false, "here": false },
         "thread": null,
         "also_in_chat": false,
         "thread_info": null,
@@ -122,7 +123,7 @@ pub(crate) fn tombstone() -> Value {
 }
 
 pub(crate) fn chat() -> Value {
-    let own = json!({ "last_read_message_id": null, "unread_count": 2, "my_role": "admin", "me": me() });
+    let own = json!({ "last_read_message_id": null, "unread_count": 2, "unread_mentions": 0, "my_role": "admin", "me": me() });
     with(chat_for_all(), own)
 }
 
@@ -163,6 +164,7 @@ pub(crate) fn room() -> Value {
         "guest_access": "none",
         "last_read_message_id": null,
         "unread_count": 0,
+        "unread_mentions": 0,
         "my_role": null,
         "me": null,
         "is_member": false,

@@ -18,6 +18,7 @@ pub(crate) fn describe(reference: &mut Reference) {
                 "chats": [examples::chat()],
                 "heads": { "1": 4, "2": 6 },
                 "unread": { "1": 1, "2": 2 },
+                "chat_mentions": {},
                 "threads": {},
                 "users_online": [3],
                 "last_seen": { "2": "2026-11-23T08:02:00.634989Z" },
@@ -38,7 +39,8 @@ pub(crate) fn describe(reference: &mut Reference) {
                         "events": [gone, event],
                         "heads": { "1": 4, "2": 6 },
                         "unread": { "1": 1, "2": 2 },
-                        "threads": {},
+                        "chat_mentions": {},
+                "threads": {},
                         "removed": [8],
                     }),
                 )

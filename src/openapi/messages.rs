@@ -92,13 +92,13 @@ pub(crate) fn describe(reference: &mut Reference) {
         .put("replaceMessage", "Edit a message", |operation| {
             operation
                 .description("For its sender, while a member.")
-                .takes_part::<EditFields>("MessageReplacement", "content! custom", json!({ "content": "Lunch?" }))
+                .takes_part::<EditFields>("MessageReplacement", "content! mentions custom", json!({ "content": "Lunch?" }))
                 .answers::<MessageView>(200, "The message.", examples::message())
         })
         .patch("updateMessage", "Edit a message", |operation| {
             operation
                 .description("For its sender, while a member. Without `content` the text stays. Custom data is also for staff.")
-                .takes_part::<EditFields>("MessageUpdate", "content custom", json!({ "content": "Lunch?" }))
+                .takes_part::<EditFields>("MessageUpdate", "content mentions custom", json!({ "content": "Lunch?" }))
                 .answers::<MessageView>(200, "The message.", examples::message())
         })
         .delete("deleteMessage", "Delete a message", |operation| {

@@ -57,7 +57,7 @@ const TAGS: [(&str, &str); 12] = [
     ("Chats", "Direct messages, groups and rooms."),
     ("Rooms", "Public rooms, and rooms of a host's objects."),
     ("Messages", "Reading, searching, sending, editing and deleting messages."),
-    ("Threads", "Replies to a message, apart from the timeline."),
+    ("Threads", "Replies to a message, apart from the timeline, and messages that mention the caller."),
     ("Reactions", "An emoji is exactly one of Unicode's list for general interchange."),
     ("Activity", "Read markers, unread counts and typing."),
     ("Members", "Members of a chat. A dm's members do not change."),

@@ -20,6 +20,14 @@ pub(crate) fn describe(reference: &mut Reference) {
             .answers_page::<ThreadView>("A page of threads.", examples::thread())
             .errors(&[400])
     });
+    reference.api(TAG, "mentions/").get("listMentions", "Messages that mention the caller", |operation| {
+        operation
+            .description("By name, with everyone, or with those who were connected. Newest first, replies included.")
+            .query("unread", json!({ "type": "string", "enum": ["0", "1"] }), "`1`: only unread ones, of timelines and followed threads.")
+            .paged(50)
+            .answers_page::<MessageView>("A page of messages.", examples::message())
+            .errors(&[400])
+    });
     reference.api(TAG, "threads/{message}/").get("getThread", "A thread", |operation| {
         operation
             .description("Also one that the caller does not follow. A reply has none: 404. For members.")

@@ -138,6 +138,12 @@ impl Presence {
         Ok(online_partners)
     }
 
+    /// Returns those of `users` that are online on any node.
+    pub fn online_among(&self, users: Vec<UserId>) -> Vec<UserId> {
+        let (connected, online) = (self.connected.lock(), self.online.lock());
+        users.into_iter().filter(|user| connected.contains_key(user) || online.has(*user)).collect()
+    }
+
     /// Shutdown: stores the last-seen time of all users online on this node.
     pub async fn close(&self) {
         let now = Timestamp::now();

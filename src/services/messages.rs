@@ -13,6 +13,7 @@ use crate::{
         ChatId, Command, CustomChange, Message, MessageId, NewMessage, Refusal, UserId,
         command::{Action, MeChange, MessageEdit, ReactIntent},
         emoji::Emoji,
+        mentions::NewMentions,
         permission::Ability,
     },
     error::ApiError,
@@ -20,7 +21,7 @@ use crate::{
     state::AppState,
     storage::{
         queries::membership,
-        tables::{positions, users},
+        tables::{members, positions, users},
     },
     view::frames,
 };
@@ -41,12 +42,25 @@ pub async fn post_message(
         true => Ok(new),
         false => Err(ApiError::FORBIDDEN),
     });
-    let new = fields.authorize_errors(state.permitted(chat, by, Ability::Write)).await?;
+    let mut new = fields.authorize_errors(state.permitted(chat, by, Ability::Write)).await?;
+    if let Some(mentions) = &mut new.mentions {
+        find_connected(state, chat, mentions).await?;
+    }
     let action = Action::PostMessage { sender: caller.card.clone(), new };
     let answered = state.directory.command(Command { chat, by, action }).await?;
     // A retry may be of a message that has private names since.
     let is_retry = matches!(answered, Answered::Message { created: false, .. });
     if is_staff && (has_private || is_retry) { with_private(state, by, answered).await } else { Ok(answered) }
+}
+
+/// Finds the members that are connected, if they are mentioned.
+async fn find_connected(state: &AppState, chat: ChatId, new: &mut NewMentions) -> Result<()> {
+    if new.mentions.here {
+        let members = state.readers.query_one(move |conn| members::roles(conn, chat)).await?;
+        let members = members.into_iter().map(|(user, _)| user).collect();
+        new.connected = state.presence.online_among(members);
+    }
+    Ok(())
 }
 
 /// Returns whether a user is staff now. A socket keeps the user of its credential.
@@ -93,8 +107,8 @@ pub async fn edit_message(
     let fields =
         fields.and_then(|edit| Ok(MessageEdit { custom: permitted_change(is_staff, edit.custom)?, ..edit }));
     let edit = match fields.into_result() {
-        Ok(edit) if edit.body.is_some() && state.config.allow_editing => edit,
-        Ok(edit) if edit.body.is_none() && edit.custom.is_some() => edit,
+        Ok(edit) if edit.changes_text() && state.config.allow_editing => edit,
+        Ok(edit) if !edit.changes_text() && edit.custom.is_some() => edit,
         other => {
             let seen = visible_message(state, by, message).await?;
             let is_of_staff = is_staff && other.is_err();
@@ -115,6 +129,10 @@ pub async fn edit_message(
         }
     };
     let chat = chat_of(state, message).await?;
+    let mut edit = edit;
+    if let Some(mentions) = &mut edit.mentions {
+        find_connected(state, chat, mentions).await?;
+    }
     let action = Action::EditMessage { message, edit };
     let answered = state.directory.command(Command { chat, by, action }).await?;
     if is_staff { with_private(state, by, answered).await } else { Ok(answered) }

@@ -88,6 +88,8 @@ struct OwnPart {
     last_read_message_id: Option<MessageId>,
     /// Messages of other users after the caller's read marker, without deleted ones.
     unread_count: i64,
+    /// Those that mention the caller.
+    unread_mentions: i64,
     /// The caller's role in the chat; null in a public room that they are not a member of.
     #[schema(value_type = Option<Role>, required)]
     my_role: Option<&'static str>,
@@ -166,6 +168,7 @@ impl<'a> ChatView<'a> {
                 let own = OwnPart {
                     last_read_message_id: viewer.last_read_message_id,
                     unread_count: viewer.unread_count,
+                    unread_mentions: viewer.unread_mentions,
                     my_role: viewer.role.map(Role::as_str),
                     me: viewer.role.map(|_| viewer.me),
                     is_member: (chat.kind == ChatKind::Room).then_some(viewer.role.is_some()),

@@ -67,6 +67,9 @@ pub enum Frame<'a> {
         unread_count: Option<i64>,
         #[serde(skip_serializing_if = "Option::is_none")]
         #[schema(nullable = false)]
+        unread_mentions: Option<i64>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        #[schema(nullable = false)]
         me: Option<Me>,
     },
     /// The receiver began or stopped following a thread.
@@ -83,8 +86,18 @@ pub enum Frame<'a> {
         #[serde(flatten)]
         thread: OwnThread,
     },
+    /// An edit or a deletion changed whether a message mentions the receiver. In a chat of more than 100 members it is not
+    /// sent where everyone was mentioned, or is no longer.
+    MentionsChanged {
+        chat_id: ChatId,
+        seq: Seq,
+        message_id: MessageId,
+        is_mentioned: bool,
+        /// Unread messages of the timeline that mention the receiver.
+        unread_mentions: i64,
+    },
     /// The receiver's own settings for the chat changed.
-    MeUpdated { chat_id: ChatId, seq: Seq, me: Me, unread_count: i64 },
+    MeUpdated { chat_id: ChatId, seq: Seq, me: Me, unread_count: i64, unread_mentions: i64 },
     /// The membership changed: added members, ids of removed users, members with a new role.
     MembersChanged {
         chat_id: ChatId,
@@ -179,6 +192,16 @@ pub mod frames {
         render(&MessageView::new(message, links))
     }
 
+    /// Adds the users whom a message mentions in vain, if there are any, to the message as JSON.
+    pub fn with_ignored_mentions(message: ByteString, ignored: &[UserId]) -> ByteString {
+        match message.strip_suffix('}') {
+            Some(open) if !ignored.is_empty() => {
+                format!(r#"{open},"mentions_ignored":{}}}"#, render(&ignored)).into()
+            }
+            _ => message,
+        }
+    }
+
     /// Renders a message as JSON with the private part of its custom data: a REST answer to staff.
     pub fn message_for_staff(message: &Message, links: &Links) -> ByteString {
         render(&MessageView::new(message, links).seen_by(true, message))
@@ -211,6 +234,9 @@ pub mod frames {
         render(&match own.kind {
             OwnKind::ThreadFollowed(thread) => Frame::ThreadFollowed { chat_id, seq, thread },
             OwnKind::ThreadRead(thread) => Frame::ThreadRead { chat_id, seq, thread },
+            OwnKind::MentionsChanged { message: message_id, is_mentioned, unread_mentions } => {
+                Frame::MentionsChanged { chat_id, seq, message_id, is_mentioned, unread_mentions }
+            }
         })
     }
 
@@ -310,20 +336,20 @@ pub mod frames {
     /// Renders a read marker for all members.
     fn read(chat_id: ChatId, seq: Option<Seq>, moved: &MarkerMoved) -> ByteString {
         let MarkerMoved { user: user_id, last_read_message_id, .. } = *moved;
-        render(&Frame::Read { chat_id, seq, user_id, last_read_message_id, unread_count: None, me: None })
+        render(&Frame::Read { chat_id, seq, user_id, last_read_message_id, unread_count: None, unread_mentions: None, me: None })
     }
 
     /// Renders a read marker for the reader's own sockets, with the unread count.
     pub fn own_read(chat_id: ChatId, seq: Option<Seq>, moved: &MarkerMoved) -> ByteString {
-        let MarkerMoved { user: user_id, last_read_message_id, unread_count, me } = *moved;
-        let unread_count = Some(unread_count);
-        render(&Frame::Read { chat_id, seq, user_id, last_read_message_id, unread_count, me })
+        let MarkerMoved { user: user_id, last_read_message_id, unread_count, unread_mentions, me } = *moved;
+        let (unread_count, unread_mentions) = (Some(unread_count), Some(unread_mentions));
+        render(&Frame::Read { chat_id, seq, user_id, last_read_message_id, unread_count, unread_mentions, me })
     }
 
     /// Renders a change of the receiver's own settings.
     pub fn me_updated(chat_id: ChatId, seq: Seq, changed: &MeChanged) -> ByteString {
-        let MeChanged { me, unread_count, .. } = *changed;
-        render(&Frame::MeUpdated { chat_id, seq, me, unread_count })
+        let MeChanged { me, unread_count, unread_mentions, .. } = *changed;
+        render(&Frame::MeUpdated { chat_id, seq, me, unread_count, unread_mentions })
     }
 
     /// Renders `chat_created` for a user.

@@ -1,6 +1,6 @@
 //! JSON of messages.
 
-use std::{borrow::Cow, iter};
+use std::{borrow::Cow, iter, sync::LazyLock};
 
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -12,6 +12,7 @@ use utoipa::{
 use super::{Links, Part, UserView, render_raw};
 use crate::core::model::{
     ChatId, Forwarded, Message, MessageId, Quote, Reaction, Seq, ThreadInfo, Timestamp, UserCard, UserId,
+    mentions::Mentions,
 };
 
 /// A message, over REST and in events.
@@ -49,6 +50,9 @@ pub struct MessageView<'a> {
     /// The text of another message that it forwards. `content` may then be empty.
     #[schema(required)]
     forwarded_from: Option<ForwardedView<'a>>,
+    /// Whom it mentions.
+    #[schema(value_type = Mentions)]
+    mentions: &'a RawValue,
     /// The root of the thread that it replies in. A root is in no thread itself.
     #[schema(required)]
     thread: Option<MessageId>,
@@ -128,6 +132,7 @@ impl<'a> MessageView<'a> {
             custom: message.custom.shown(false),
             reply_to: message.reply_to.as_deref().map(quoted),
             forwarded_from: message.forwarded_from.as_deref().map(forwarded),
+            mentions: raw(message.mentions.as_deref()).unwrap_or(&NO_MENTIONS),
             thread: message.thread,
             also_in_chat: message.is_also_in_chat(),
             thread_info: raw(message.thread_info.as_deref()),
@@ -135,6 +140,9 @@ impl<'a> MessageView<'a> {
         }
     }
 }
+
+/// The mentions of a message without any.
+static NO_MENTIONS: LazyLock<Box<RawValue>> = LazyLock::new(|| render_raw(&Mentions::default()));
 
 /// Returns JSON that was stored rendered.
 pub(super) fn raw(json: Option<&str>) -> Option<&RawValue> {

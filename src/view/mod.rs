@@ -13,7 +13,7 @@ pub use credential::{AccessTokenView, SessionView, UseView};
 pub use event::{Frame, LiveEvent, MessageFrame, frames};
 pub use links::{AddressKey, Links};
 pub use message::{FoundMessageView, MessageView, Senders};
-pub use unread::{UnreadThreadView, UnreadView};
+pub use unread::{UnreadThreadView, UnreadView, mentions_by_chat};
 pub use user::{FoundUserView, OwnUserView, ProfileView, UserExtras, UserView};
 
 use bytes::Bytes;

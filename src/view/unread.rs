@@ -14,6 +14,9 @@ pub struct UnreadView {
     /// Unread counts by chat id, of chats that have any.
     #[schema(value_type = BTreeMap<String, i64>)]
     unread: BTreeMap<ChatId, i64>,
+    /// Counts of unread messages that mention the caller, by chat id, of chats that have any.
+    #[schema(value_type = BTreeMap<String, i64>)]
+    chat_mentions: BTreeMap<ChatId, i64>,
     /// What is unread in the threads that the caller follows, by the id of the root. Threads without unread replies are
     /// left out.
     #[schema(value_type = BTreeMap<String, UnreadThreadView>)]
@@ -36,9 +39,16 @@ impl UnreadView {
         let with_messages = overview.iter().filter(|(_, unread)| unread.count > 0);
         Self {
             unread: with_messages.map(|(chat, unread)| (*chat, unread.count)).collect(),
+            chat_mentions: mentions_by_chat(overview),
             threads: UnreadThreadView::all(overview),
         }
     }
+}
+
+/// Returns the numbers of unread mentions of chats that have any.
+pub fn mentions_by_chat(overview: &BTreeMap<ChatId, UnreadInChat>) -> BTreeMap<ChatId, i64> {
+    let with_mentions = overview.iter().filter(|(_, unread)| unread.mentions > 0);
+    with_mentions.map(|(chat, unread)| (*chat, unread.mentions)).collect()
 }
 
 impl UnreadThreadView {

@@ -12,11 +12,12 @@ use crate::{
     core::model::{
         ChatId, FieldErrors, MessageId,
         command::ReactIntent,
+        mentions::Mentions,
         text::{NULL, REQUIRED},
     },
     error::ApiError,
     feed::Heads,
-    input::{CustomField, Field, HeadsField},
+    input::{CustomField, Field, HeadsField, MentionsField},
     view::render,
 };
 
@@ -47,6 +48,10 @@ pub(crate) struct ClientFrame {
     #[serde(default)]
     #[schema(value_type = Option<MessageId>)]
     pub(super) reply_to: Field,
+    /// Whom the message mentions.
+    #[serde(default)]
+    #[schema(value_type = Option<Mentions>)]
+    pub(super) mentions: MentionsField,
     /// The root of the thread that the message replies in.
     #[serde(default)]
     #[schema(value_type = Option<MessageId>)]

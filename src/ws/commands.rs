@@ -140,6 +140,7 @@ async fn run_command(client: &Client, frame: ClientFrame) -> Result<Ack, ApiErro
                 content: frame.content.clone(),
                 client_id: frame.client_id.clone(),
                 reply_to: frame.reply_to.clone(),
+                mentions: frame.mentions.clone(),
                 thread: frame.thread.clone(),
                 also_in_chat: frame.also_in_chat.clone(),
                 forward: frame.forward.clone(),
@@ -148,9 +149,10 @@ async fn run_command(client: &Client, frame: ClientFrame) -> Result<Ack, ApiErro
             message(messages::post_message(state, caller, frame.chat()?, fields.check().into()).await?)
         }
         "edit_message" => {
-            let fields = EditFields { content: frame.content.clone(), custom: frame.custom.clone() };
-            // An edit has a text, unless it changes the custom data.
-            let is_whole = !frame.custom.is_given();
+            let (content, mentions) = (frame.content.clone(), frame.mentions.clone());
+            // An edit has a text, unless it changes something else.
+            let is_whole = !frame.custom.is_given() && !mentions.is_given();
+            let fields = EditFields { content, mentions, custom: frame.custom.clone() };
             message(
                 messages::edit_message(state, caller, frame.message()?, fields.check(is_whole).into())
                     .await?,

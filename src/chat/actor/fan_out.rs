@@ -94,7 +94,11 @@ impl ChatActor {
             matches!(change, Some(Change::MessagePosted { .. }))
         };
         match &done.answer {
-            Answer::Message => Answered::Message { json: message.unwrap_or_default(), created: posted() },
+            Answer::Message => {
+                let message = message.unwrap_or_default();
+                let json = frames::with_ignored_mentions(message, &done.mentions_ignored);
+                Answered::Message { json, created: posted() }
+            }
             Answer::Unchanged(message) => {
                 Answered::Message { json: frames::message(message, &self.services.links), created: false }
             }
@@ -377,5 +381,5 @@ fn refuse_typing(signals: Vec<Type>) {
 
 /// Builds the view of a new member: no unread messages, default settings.
 fn new_member(id: UserId, role: Role, last_read_message_id: Option<MessageId>) -> Viewer {
-    Viewer { id, role: Some(role), last_read_message_id, unread_count: 0, me: Me::default() }
+    Viewer { id, role: Some(role), last_read_message_id, unread_count: 0, unread_mentions: 0, me: Me::default() }
 }

@@ -9,6 +9,7 @@ use super::{
     ChatId, ChatKind, Custom, CustomChange, GuestAccess, HostObject, MessageId, Role, Timestamp, UserCard,
     UserId,
     emoji::Emoji,
+    mentions::NewMentions,
     text::{ClientId, MessageBody, Title},
 };
 
@@ -133,6 +134,8 @@ pub struct NewMessage {
     pub client_id: Option<ClientId>,
     /// The message of the same chat that is quoted.
     pub reply_to: Option<MessageId>,
+    /// `None`: nobody is mentioned.
+    pub mentions: Option<Box<NewMentions>>,
     /// The root of the thread that it replies in.
     pub thread: Option<MessageId>,
     /// Whether the timeline shows a reply too.
@@ -140,6 +143,13 @@ pub struct NewMessage {
     /// The message whose text is copied. The body may then be empty.
     pub forward: Option<MessageId>,
     pub custom: Custom,
+}
+
+impl NewMessage {
+    /// Returns whether it mentions everyone, or all who are connected.
+    pub fn concerns_all(&self) -> bool {
+        self.mentions.as_ref().is_some_and(|new| new.mentions.concerns_all())
+    }
 }
 
 impl From<MessageBody> for NewMessage {
@@ -151,6 +161,7 @@ impl From<MessageBody> for NewMessage {
             reply_to: None,
             thread: None,
             also_in_chat: false,
+            mentions: None,
             forward: None,
             custom: Custom::default(),
         }
@@ -161,8 +172,17 @@ impl From<MessageBody> for NewMessage {
 #[derive(Debug, Clone, Default)]
 pub struct MessageEdit {
     pub body: Option<MessageBody>,
+    /// Goes with a text.
+    pub mentions: Option<Box<NewMentions>>,
     /// Custom data may also be changed by staff. It is no edit of the text.
     pub custom: Option<CustomChange>,
+}
+
+impl MessageEdit {
+    /// Returns whether it is an edit of the text or of its mentions, not of the custom data alone.
+    pub fn changes_text(&self) -> bool {
+        self.body.is_some() || self.mentions.is_some()
+    }
 }
 
 /// The changes to [`super::Me`]; `None` leaves a field unchanged.

@@ -126,6 +126,8 @@ pub struct MarkerMoved {
     pub last_read_message_id: MessageId,
     /// The remaining unread count of that user.
     pub unread_count: i64,
+    #[serde(default)]
+    pub unread_mentions: i64,
     /// That user's preferences: reading clears a manual unread mark. `None` in events of nodes of an earlier
     /// version.
     #[serde(default)]
@@ -139,6 +141,8 @@ pub struct MeChanged {
     pub me: Me,
     /// The new unread count of that user.
     pub unread_count: i64,
+    #[serde(default)]
+    pub unread_mentions: i64,
 }
 
 /// Members were added or removed, or changed roles. One request makes one change, for any number of people.
@@ -190,6 +194,8 @@ pub struct Done {
     /// A read marker in a chat too big for receipts. It takes no sequence number; only the reader receives
     /// it.
     pub quiet_marker: Option<MarkerMoved>,
+    /// Users that a message mentions in vain: they are not active members.
+    pub mentions_ignored: Vec<UserId>,
     /// What the storage looked up to permit a post.
     pub standing: Option<Box<Standing>>,
 }
@@ -205,7 +211,7 @@ pub struct Standing {
 impl Done {
     /// Returns a result without an event.
     pub fn unchanged(answer: Answer) -> Self {
-        Self { answer, event: None, quiet_marker: None, standing: None }
+        Self { answer, event: None, quiet_marker: None, mentions_ignored: Vec::new(), standing: None }
     }
 
     /// Returns the result of a post whose message is stored. `thread`: what a reply means for its root.
@@ -216,6 +222,12 @@ impl Done {
         Self { event: Some(Arc::new(event)), ..Self::unchanged(Answer::Message) }
     }
 
+    /// Returns a result with an event, and what changed for single users.
+    pub fn changed_with(chat: &Chat, answer: Answer, change: Change, own: Vec<OwnChange>) -> Self {
+        let event = Event { own, ..Event::new(chat.id, chat.seq, change) };
+        Self { event: Some(Arc::new(event)), ..Self::unchanged(answer) }
+    }
+
     /// Returns a result with an event for one user alone. The caller has already assigned the new `seq` to `chat`.
     pub fn own(chat: &Chat, answer: Answer, own: OwnChange) -> Self {
         let event = Event { own: vec![own], ..Event::new(chat.id, chat.seq, Change::OwnOnly) };
@@ -224,8 +236,7 @@ impl Done {
 
     /// Returns a result with an event. The caller has already assigned the new `seq` to `chat`.
     pub fn changed(chat: &Chat, answer: Answer, change: Change) -> Self {
-        let event = Event::new(chat.id, chat.seq, change);
-        Self { answer, event: Some(Arc::new(event)), quiet_marker: None, standing: None }
+        Self::changed_with(chat, answer, change, Vec::new())
     }
 }
 

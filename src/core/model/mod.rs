@@ -12,6 +12,7 @@ pub mod guests;
 pub mod history;
 pub mod host_names;
 pub mod ids;
+pub mod mentions;
 pub mod permission;
 pub mod pictures;
 pub mod records;

@@ -32,6 +32,8 @@ pub enum Ability {
     },
     /// Pin and unpin messages.
     Pin,
+    /// Mention everyone, or all who are connected.
+    MentionAll,
     Rename,
     /// Change the custom data of the chat.
     ChangeCustom,
@@ -115,6 +117,7 @@ pub fn authorize(chat: &Chat, subject: Subject, ability: Ability) -> Result<(), 
             ChatKind::Group => manages || chat.member_count <= SMALL_GROUP,
             ChatKind::Room => manages,
         },
+        Ability::MentionAll => (manages || chat.member_count <= SMALL_GROUP) && !is_blocked,
         Ability::ChangeCustom => (manages || keeps || (is_staff && role.is_some())) && !is_blocked,
         Ability::Rename => (is_dm || manages || keeps) && !is_blocked,
         Ability::Open => keeps,
@@ -148,6 +151,7 @@ fn expect_open_to_guest(chat: &Chat, role: Option<Role>, ability: Ability) -> Re
             | Ability::EditMessage { .. }
             | Ability::ChangeMessageCustom { .. }
             | Ability::Pin
+            | Ability::MentionAll
             | Ability::Join
     );
     let is_known = role.is_some() || matches!(ability, Ability::Join) || ability.is_managing();
@@ -169,6 +173,7 @@ fn is_known(chat: &Chat, role: Option<Role>, ability: Ability) -> bool {
         | Ability::DeleteMessage { .. }
         | Ability::ChangeMessageCustom { .. }
         | Ability::Pin
+        | Ability::MentionAll
         | Ability::Leave => role.is_some(),
         _ => role.is_some() || chat.is_public,
     }

@@ -206,15 +206,6 @@ pub struct Forwarded {
     pub content: String,
 }
 
-/// What a new message refers to.
-#[derive(Debug, Default)]
-pub struct Referred {
-    pub quote: Option<Quote>,
-    pub forwarded: Option<Forwarded>,
-    /// When the thread's latest reply was posted.
-    pub last_reply_at: Option<Timestamp>,
-}
-
 /// The current state of a message.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Message {
@@ -243,6 +234,9 @@ pub struct Message {
     /// The text that it forwards; `None` on a tombstone.
     #[serde(default)]
     pub forwarded_from: Option<Box<Forwarded>>,
+    /// Rendered JSON of [`super::mentions::Mentions`]; `None` for none.
+    #[serde(default)]
+    pub mentions: Option<String>,
     /// The root of the thread that it is in.
     #[serde(default)]
     pub thread: Option<MessageId>,
@@ -330,5 +324,7 @@ pub struct Viewer {
     pub role: Option<Role>,
     pub last_read_message_id: Option<MessageId>,
     pub unread_count: i64,
+    /// The unread messages that mention the user.
+    pub unread_mentions: i64,
     pub me: Me,
 }

@@ -111,6 +111,12 @@ pub enum OwnKind {
     ThreadFollowed(OwnThread),
     /// The user's read marker of a thread moved.
     ThreadRead(OwnThread),
+    /// An edit or a deletion changed whether a message mentions the user.
+    MentionsChanged {
+        message: MessageId,
+        is_mentioned: bool,
+        unread_mentions: i64,
+    },
 }
 
 /// A thread as the list of a user's threads shows it.
@@ -127,6 +133,8 @@ pub struct ThreadForViewer {
 pub struct UnreadInChat {
     /// Messages of other users in the timeline.
     pub count: i64,
+    /// Those that mention the user.
+    pub mentions: i64,
     /// The followed threads with unread replies.
     pub threads: Vec<OwnThread>,
 }

@@ -4,14 +4,14 @@
 use std::collections::{HashMap, HashSet};
 
 use super::{
-    decided::{is_decided, posted},
+    decided::{Linked, is_decided, posted},
     messages::{Post, Poster, repeat_of},
     outcome::{Outcome, unless_failed},
     references::References,
 };
 use crate::{
     core::model::{
-        Chat, ChatId, Message, MessageId, Pos, Refusal, Role,
+        Chat, ChatId, MessageId, Pos, Refusal, Role,
         event::Done,
         permission::{Ability, Subject, authorize},
     },
@@ -53,13 +53,17 @@ pub(super) fn post_all(
             outcomes.push(Some(unless_failed(repeat_of(conn, policy, chat, earlier, post))?));
         } else if let Err(refusal) = authorize(chat, subject, Ability::Write) {
             outcomes.push(Some(Err(refusal.into())));
+        } else if post.new.concerns_all()
+            && let Err(refusal) = authorize(chat, subject, Ability::MentionAll)
+        {
+            outcomes.push(Some(Err(refusal.into())));
         } else {
-            let referred = match references.find(post) {
-                Err(refusal) => {
+            let referred = match references.find(conn, post) {
+                Err(StorageError::Refused(refusal)) => {
                     outcomes.push(Some(Err(refusal.into())));
                     continue;
                 }
-                Ok(referred) => referred,
+                referred => referred?,
             };
             new.push(post.take_place(policy, chat, referred));
             roles.push(sender.role);
@@ -67,9 +71,9 @@ pub(super) fn post_all(
         }
     }
     let mut stored = Vec::with_capacity(new.len());
-    for (message, role) in store(conn, new, chats)?.into_iter().zip(roles) {
-        let thread = references.roots.add(conn, &message)?;
-        stored.push(chats.get(&message.chat).map(|chat| posted(message, thread, chat, role)));
+    for (UnstoredMessage { message, mentions, .. }, role) in store(conn, new, chats)?.into_iter().zip(roles) {
+        let linked = references.roots.link(conn, &message, mentions)?;
+        stored.push(chats.get(&message.chat).map(|chat| posted(message, linked, chat, role)));
     }
     references.roots.store(conn)?;
     let mut stored = stored.into_iter();
@@ -94,14 +98,14 @@ fn post_decided(
         if !is_decided(conn, post, chat)? {
             return Ok(None);
         }
-        let referred = match references.find(post) {
+        let referred = match references.find(conn, post) {
             // It may be a retry of what was posted before the quoted message was deleted.
-            Err(_) if post.new.client_id.is_some() => return Ok(None),
-            Err(refusal) => {
+            Err(StorageError::Refused(_)) if post.new.client_id.is_some() => return Ok(None),
+            Err(StorageError::Refused(refusal)) => {
                 outcomes.push(Some(Err(refusal.into())));
                 continue;
             }
-            Ok(referred) => referred,
+            referred => referred?,
         };
         let chat = changed.entry(post.chat).or_insert_with(|| chat.clone());
         new.push(post.take_place(policy, chat, referred));
@@ -113,9 +117,9 @@ fn post_decided(
         return Ok(None);
     }
     let mut stored = Vec::with_capacity(expected);
-    for message in messages {
-        let (thread, own) = references.roots.add(conn, &message)?;
-        stored.push(Ok(Done::posted(message, thread, own)));
+    for UnstoredMessage { message, mentions, .. } in messages {
+        let Linked { thread, own, mentions_ignored } = references.roots.link(conn, &message, mentions)?;
+        stored.push(Ok(Done { mentions_ignored, ..Done::posted(message, thread, own) }));
     }
     references.roots.store(conn)?;
     let mut stored = stored.into_iter();
@@ -177,7 +181,7 @@ fn store(
     conn: &mut AnyConn,
     mut new: Vec<UnstoredMessage>,
     chats: &HashMap<ChatId, Chat>,
-) -> Result<Vec<Message>, StorageError> {
+) -> Result<Vec<UnstoredMessage>, StorageError> {
     if new.is_empty() {
         return Ok(Vec::new());
     }
@@ -192,7 +196,7 @@ fn store(
     for (new, id) in new.iter_mut().zip(ids) {
         new.message.id = id;
     }
-    Ok(new.into_iter().map(|new| new.message).collect())
+    Ok(new)
 }
 
 fn insert(
@@ -205,9 +209,9 @@ fn insert(
     let stored = sql!(
         // The subquery with LIMIT is a key lookup, whatever the planner's statistics say.
         "WITH asked AS ( \
-            SELECT n.* FROM unnest(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) WITH ORDINALITY \
+            SELECT n.* FROM unnest(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) WITH ORDINALITY \
             AS n (chat_id, pos, sender_id, content, created_at, seq, client_id, content_hash, custom, reply_to, forwarded_sender_id, \
-            forwarded_content, thread_id, number) \
+            forwarded_content, thread_id, mentions, number) \
          ), new AS ( \
             SELECT nextval('message_ids_id_seq') AS id, a.* FROM asked a WHERE NOT EXISTS ( \
                 SELECT 1 FROM asked r CROSS JOIN LATERAL (SELECT 1 FROM messages m WHERE m.chat_id = r.chat_id \
@@ -217,10 +221,10 @@ fn insert(
          ), stored AS ( \
             INSERT INTO messages (chat_id, pos, id, sender_id, content, created_at, updated_at, is_edited, \
             is_deleted, created_seq, seq, client_id, content_hash, reactions, custom, reply_to, \
-            forwarded_sender_id, forwarded_content, thread_id) \
+            forwarded_sender_id, forwarded_content, thread_id, mentions) \
             SELECT chat_id, pos, id, sender_id, content, created_at, created_at, FALSE, \
             FALSE, seq, seq, client_id, content_hash, '[]', custom, reply_to, \
-            forwarded_sender_id, forwarded_content, thread_id FROM new \
+            forwarded_sender_id, forwarded_content, thread_id, mentions FROM new \
          ), moved AS ( \
             UPDATE chats c SET updated_at = n.updated_at, seq = n.seq, last_pos = n.pos, last_live_pos = n.live_pos, \
             reply_count = n.replies FROM unnest(?, ?, ?, ?, ?, ?) AS n (id, updated_at, seq, pos, live_pos, replies) \
@@ -239,6 +243,7 @@ fn insert(
         forwarded().map(|forwarded| forwarded.map(|forwarded| forwarded.sender.id.0)).collect::<Vec<_>>(),
         forwarded().map(|forwarded| forwarded.map(|forwarded| forwarded.content.as_str())).collect::<Vec<_>>(),
         messages().map(|message| message.thread.map(|root| root.0)).collect::<Vec<_>>(),
+        messages().map(|message| message.mentions.as_deref()).collect::<Vec<_>>(),
         ids(chats.iter().map(|chat| chat.id.0)),
         ids(chats.iter().map(|chat| chat.updated_at.0)),
         ids(chats.iter().map(|chat| chat.seq)),

@@ -7,7 +7,7 @@
 use super::messages::Post;
 use crate::{
     core::model::{
-        Chat, Message, Role,
+        Chat, Message, Role, UserId,
         event::{Done, Standing, ThreadChange},
         threads::OwnChange,
     },
@@ -16,7 +16,7 @@ use crate::{
 
 /// Returns whether the decision of the chat's actor still holds. A block in a dm is looked up each time.
 pub(super) fn is_decided(conn: &mut AnyConn, post: &Post, chat: &Chat) -> Result<bool, StorageError> {
-    let is_decided = post.decided_at == Some(chat.members_seq) && !chat.is_dm();
+    let is_decided = post.decided_at == Some(chat.members_seq) && !chat.is_dm() && !post.new.concerns_all();
     debug_assert!(
         !is_decided || members::is_in(conn, chat.id, post.sender.id)?,
         "an actor has decided for a user who is not in the chat"
@@ -24,10 +24,18 @@ pub(super) fn is_decided(conn: &mut AnyConn, post: &Post, chat: &Chat) -> Result
     Ok(is_decided)
 }
 
+/// What a stored message means for others: for the root of its thread, and for users who follow it or are mentioned.
+#[derive(Default)]
+pub(super) struct Linked {
+    pub(super) thread: ThreadChange,
+    pub(super) own: Vec<OwnChange>,
+    pub(super) mentions_ignored: Vec<UserId>,
+}
+
 /// Returns the result of a stored post. `role`: of the sender, if it was looked up.
 pub(super) fn posted(
     message: Message,
-    (thread, own): (ThreadChange, Vec<OwnChange>),
+    Linked { thread, own, mentions_ignored }: Linked,
     chat: &Chat,
     role: Option<Role>,
 ) -> Done {
@@ -35,5 +43,5 @@ pub(super) fn posted(
     // What guests may do depends on more than their role.
     let is_known = !chat.is_dm() && !message.sender.is_guest;
     let standing = role.filter(|_| is_known).map(|role| Standing { chat: chat.clone(), user, role });
-    Done { standing: standing.map(Box::new), ..Done::posted(message, thread, own) }
+    Done { mentions_ignored, standing: standing.map(Box::new), ..Done::posted(message, thread, own) }
 }

@@ -3,7 +3,7 @@
 use super::outcome::take_number;
 use crate::{
     core::model::{
-        Change, Chat, ChatId, FieldErrors, Me, MessageId, Pos, UserId,
+        Change, Chat, ChatId, FieldErrors, Lane, Me, MessageId, Pos, UserId,
         command::{MeChange, Mute, UnreadMark},
         event::{Answer, Done, MeChanged},
         permission::Ability,
@@ -11,7 +11,7 @@ use crate::{
     storage::{
         AnyConn, StorageError,
         queries::{membership, unread},
-        tables::{chats, members, positions},
+        tables::{chats, members, mentions, positions},
     },
 };
 
@@ -59,7 +59,8 @@ pub(crate) fn store(
     members::set_me(conn, chat.id, user, (&me, unread_pos), chat.seq)?;
     chats::update(conn, chat)?;
     let unread_count = unread::count(conn, chat, user, after)?;
-    Ok(Change::MeChanged(MeChanged { user, me, unread_count }))
+    let unread_mentions = mentions::count_after(conn, Lane::Chat(chat.id), user, after)?;
+    Ok(Change::MeChanged(MeChanged { user, me, unread_count, unread_mentions }))
 }
 
 /// Returns the position of a message that a request field names. The message must be in the chat's timeline.

@@ -3,7 +3,7 @@
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
-use super::{outcome::take_number, threads};
+use super::{mentions, outcome::take_number, references::Referred, threads};
 use crate::{
     core::model::{
         Change, Chat, ChatId, Command, Custom, FieldErrors, Lane, Message, MessageId, NewMessage, Refusal, Seq,
@@ -11,8 +11,8 @@ use crate::{
         command::{Action, MessageEdit},
         event::{Answer, Done},
         permission::Ability,
-        records::Referred,
-        text::{BLANK, ClientId},
+        mentions::Mentions,
+        text::{BLANK, ClientId, MessageBody},
     },
     storage::{
         AnyConn, StorageError, StoragePolicy,
@@ -94,12 +94,13 @@ impl<'a> Post<'a> {
             custom: self.new.custom.clone(),
             reply_to: referred.quote.map(Box::new),
             forwarded_from: referred.forwarded.map(Box::new),
+            mentions: referred.mentions.as_ref().and_then(|resolved| resolved.mentions.stored()),
             thread: self.new.thread,
             thread_info: None,
             read_by: vec![self.sender.id],
             read_count: 1,
         };
-        UnstoredMessage { message, content_hash: self.content_hash(policy) }
+        UnstoredMessage { message, mentions: referred.mentions, content_hash: self.content_hash(policy) }
     }
 
     /// Returns the keyed hash of what makes a retry the same message. `None` without a client id: only a post with one can be
@@ -146,11 +147,14 @@ pub(crate) fn edit(
     id: MessageId,
     edit: &MessageEdit,
 ) -> Result<Done, StorageError> {
-    let ability = |own| match edit.body {
-        Some(_) => Ability::EditMessage { own },
-        None => Ability::ChangeMessageCustom { own },
+    let ability = |own| match (&edit.body, &edit.mentions) {
+        (None, None) => Ability::ChangeMessageCustom { own },
+        _ => Ability::EditMessage { own },
     };
     let (mut chat, mut message) = changeable_message(conn, chat, by, id, ability)?;
+    if edit.mentions.as_ref().is_some_and(|new| new.mentions.concerns_all()) {
+        membership::authorized(conn, chat.id, by, Ability::MentionAll)?;
+    }
     message.note_readers(&members::readers(conn, &chat, policy.receipts_max_members)?);
     if edit.body.as_ref().is_some_and(|body| body.as_str().is_empty()) && message.forwarded_from.is_none() {
         return Err(FieldErrors::of("content", BLANK).into());
@@ -159,7 +163,13 @@ pub(crate) fn edit(
     let custom = edit.custom.as_ref().map(|change| message.custom.merge(change)).transpose();
     let custom = custom.map_err(|sentence| FieldErrors::of("custom", sentence))?;
     let custom = custom.filter(|custom| *custom != message.custom);
-    if body.is_none() && custom.is_none() {
+    let known = Mentions::from_stored(message.mentions.as_deref());
+    let mentioned = edit.mentions.as_deref().filter(|new| new.mentions != known);
+    if let Some(new) = mentioned {
+        let text = body.map_or(message.content.as_str(), MessageBody::as_str);
+        new.mentions.check(text).map_err(|sentence| FieldErrors::of("mentions", sentence))?;
+    }
+    if body.is_none() && custom.is_none() && mentioned.is_none() {
         return Ok(Done::unchanged(Answer::Unchanged(Box::new(message))));
     }
     take_number(&mut chat);
@@ -173,10 +183,12 @@ pub(crate) fn edit(
         message.updated_at = Timestamp::now().max(message.updated_at);
     }
     message.custom = custom.unwrap_or(message.custom);
+    let (mentions_ignored, own) = mentions::edit(conn, &chat, &mut message, mentioned)?;
     messages::edit(conn, &message)?;
     chats::update(conn, &chat)?;
     let thread = threads::info_of(conn, chat.id, &message)?;
-    Ok(Done::changed(&chat, Answer::Message, Change::MessageEdited { message, thread }))
+    let event = Change::MessageEdited { message, thread };
+    Ok(Done { mentions_ignored, ..Done::changed_with(&chat, Answer::Message, event, own) })
 }
 
 pub(crate) fn delete(
@@ -210,6 +222,7 @@ pub(crate) fn delete(
         }
     }
     let thread = threads::take_out(conn, &chat, &message, chat.seq)?;
+    let own = mentions::remove(conn, &chat, &mut message)?;
     chats::update(conn, &chat)?;
     let mut last_message = messages::last_live(conn, &chat)?;
     if let Some(last) = &mut last_message {
@@ -217,7 +230,7 @@ pub(crate) fn delete(
     }
     message.note_readers(&[]);
     let change = Change::MessageDeleted { tombstone: message, thread, last_message, unpinned };
-    Ok(Done::changed(&chat, Answer::Deleted { is_left }, change))
+    Ok(Done::changed_with(&chat, Answer::Deleted { is_left }, change, own))
 }
 
 /// Unpins a message that is deleted. Returns the number of pinned messages, if it was pinned.

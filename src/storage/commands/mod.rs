@@ -11,6 +11,7 @@ mod generated_name;
 pub mod guests;
 mod member_settings;
 mod members;
+mod mentions;
 mod messages;
 pub mod outcome;
 mod pins;

@@ -71,12 +71,19 @@ fn post_one(
             // A retry of what was posted before the block is answered.
             return repeated(conn, policy, chat, post)?.ok_or_else(|| refusal.into());
         }
+        if post.new.concerns_all()
+            && let Err(refusal) = authorize(chat, subject, Ability::MentionAll)
+        {
+            return repeated(conn, policy, chat, post)?.ok_or_else(|| refusal.into());
+        }
         looked_up = role;
     }
-    let referred = match references.find(post) {
+    let referred = match references.find(conn, post) {
         // A retry of what was posted before the deletion is answered.
-        Err(refusal) => return repeated(conn, policy, chat, post)?.ok_or_else(|| refusal.into()),
-        Ok(referred) => referred,
+        Err(StorageError::Refused(refusal)) => {
+            return repeated(conn, policy, chat, post)?.ok_or_else(|| refusal.into());
+        }
+        referred => referred?,
     };
     let before = chat.clone();
     let mut new = post.take_place(policy, chat, referred);
@@ -85,8 +92,8 @@ fn post_one(
         *chat = before;
         return repeated(conn, policy, chat, post)?.ok_or_else(|| Refusal::Internal.into());
     }
-    let thread = references.roots.add(conn, &new.message)?;
-    Ok(posted(new.message, thread, chat, looked_up))
+    let linked = references.roots.link(conn, &new.message, new.mentions)?;
+    Ok(posted(new.message, linked, chat, looked_up))
 }
 
 /// Returns whether a post has a place in the chat's timeline.

@@ -3,14 +3,14 @@
 use super::{member_settings, outcome::take_number};
 use crate::{
     core::model::{
-        Change, ChatId, Me, MessageId, UserId,
+        Change, ChatId, Lane, Me, MessageId, UserId,
         event::{Answer, Done, MarkerMoved},
         permission::Ability,
     },
     storage::{
         AnyConn, StorageError, StoragePolicy,
         queries::{membership, unread},
-        tables::{chats, members, messages},
+        tables::{chats, members, mentions, messages},
     },
 };
 
@@ -40,7 +40,8 @@ pub(crate) fn mark_as_read(
     };
     let before = unread::count(conn, &chat, by, read_pos)?;
     let after = unread::count(conn, &chat, by, pos)?;
-    let moved = MarkerMoved { user: by, last_read_message_id: id, unread_count: after, me: Some(me) };
+    let unread_mentions = mentions::count_after(conn, Lane::Chat(chat.id), by, pos)?;
+    let moved = MarkerMoved { user: by, last_read_message_id: id, unread_count: after, unread_mentions, me: Some(me) };
     let answer = Answer::Marked(before - after);
     if chat.member_count > policy.receipts_max_members {
         members::set_marker(conn, chat.id, by, (pos, id), None)?;

@@ -2,16 +2,15 @@
 
 use std::collections::HashMap;
 
-use super::{messages::Post, threads::Roots};
+use super::{mentions, messages::Post, threads::Roots};
 use crate::{
     core::model::{
-        ChatId, FieldErrors, Forwarded, MessageId, Quote, Refusal, UserId, permission::Ability,
-        records::Referred,
+        ChatId, FieldErrors, Forwarded, MessageId, Quote, Refusal, Timestamp, UserId, permission::Ability,
     },
     storage::{
         AnyConn, StorageError,
         queries::membership,
-        tables::{messages, positions, quotes},
+        tables::{mentions::ResolvedMentions, messages, positions, quotes},
     },
 };
 
@@ -40,7 +39,7 @@ impl References {
 
     /// Returns what a post refers to. A quoted message must be in the same chat. A forwarded one may be in any chat
     /// whose messages the sender reads. Neither may be deleted.
-    pub(super) fn find(&self, post: &Post) -> Result<Referred, Refusal> {
+    pub(super) fn find(&self, conn: &mut AnyConn, post: &Post) -> Result<Referred, StorageError> {
         self.roots.check(post)?;
         let mut referred = Referred { last_reply_at: self.roots.last_reply_at(post), ..Referred::default() };
         if let Some(id) = post.new.reply_to {
@@ -51,8 +50,22 @@ impl References {
             let copy = self.forwarded.get(&(post.sender.id, id));
             referred.forwarded = Some(copy.ok_or_else(|| no_such("forward", id))?.clone());
         }
+        if let Some(new) = &post.new.mentions {
+            let resolved = mentions::resolve(conn, post.chat, post.sender.id, new)?;
+            referred.mentions = Some(Box::new(resolved));
+        }
         Ok(referred)
     }
+}
+
+/// What a new message refers to.
+#[derive(Default)]
+pub(super) struct Referred {
+    pub(super) quote: Option<Quote>,
+    pub(super) forwarded: Option<Forwarded>,
+    pub(super) mentions: Option<Box<ResolvedMentions>>,
+    /// When the thread's latest reply was posted.
+    pub(super) last_reply_at: Option<Timestamp>,
 }
 
 /// Copies a message that a user may read. Of a message that only forwards another one, it is that one.

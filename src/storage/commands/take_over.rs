@@ -15,7 +15,7 @@ use crate::{
         AnyConn, StorageError, StoragePolicy,
         queries::chat_snapshot,
         tables::{
-            blocks, chats, follows, join_counts, members, merged_guests,
+            blocks, chats, follows, join_counts, members, mentions, merged_guests,
             sent_counts::{self, BLOCK},
             tombstones, users,
         },
@@ -127,6 +127,7 @@ fn hand_over_messages(
     sent_counts::hand_over(conn, lane, (guest, user), &blocks)?;
     let deleted = found.iter().filter(|(_, is_deleted)| *is_deleted).map(|(pos, _)| *pos);
     tombstones::hand_over(conn, lane, (guest, user), deleted)?;
+    mentions::hand_over(conn, chat.id, (guest, user))?;
     chats::update(conn, &chat)?;
     merged_guests::record_chat(conn, chat.id, (guest, user), chat.seq)?;
     let card = users::cards(conn, &[user])?.pop().ok_or(Refusal::NotFound)?;

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::{messages::Post, outcome::take_number, references::no_such};
+use super::{decided::Linked, mentions, messages::Post, outcome::take_number, references::no_such};
 use crate::{
     core::model::{
         Chat, ChatId, FieldErrors, Lane, Message, MessageId, Pos, Refusal, Seq, ThreadInfo,
@@ -18,6 +18,7 @@ use crate::{
         tables::{
             chats,
             follows::{self, FollowKey},
+            mentions::ResolvedMentions,
             merged_guests, messages,
             sent_counts::{self, BLOCK},
             threads::{self, ThreadRow},
@@ -104,9 +105,24 @@ impl Roots {
         self.0.get(&post.new.thread?)?.info.last_reply_at
     }
 
+    /// Links a stored message: adds it to its thread, if it is a reply, and stores who is mentioned.
+    pub(super) fn link(
+        &mut self,
+        conn: &mut AnyConn,
+        message: &Message,
+        mentioned: Option<Box<ResolvedMentions>>,
+    ) -> Result<Linked, StorageError> {
+        let (thread, mut own) = self.add(conn, message)?;
+        let Some(resolved) = mentioned else { return Ok(Linked { thread, own, ..Linked::default() }) };
+        let root = message.thread.and_then(|id| self.0.get(&id));
+        let place = root.map(|root| (root.thread.clone(), root.thread.last_pos));
+        own.extend(mentions::add(conn, message, place, &resolved)?);
+        Ok(Linked { thread, own, mentions_ignored: resolved.ignored })
+    }
+
     /// Adds a stored message to its thread, if it is a reply. Returns what that means for the root, and for users who
     /// follow the thread from now on.
-    pub(super) fn add(
+    fn add(
         &mut self,
         conn: &mut AnyConn,
         message: &Message,
@@ -166,7 +182,7 @@ impl Roots {
 const NO_ROOT: &str = "A reply has no thread of its own.";
 
 /// Returns the number of an active user's membership in the chat of a thread, and the user's relation to the thread.
-fn relation(
+pub(super) fn relation(
     conn: &mut AnyConn,
     thread: &Thread,
     user: UserId,
@@ -182,7 +198,7 @@ fn relation(
 }
 
 /// Lets a user follow a thread. Returns the user's own event.
-fn begin(
+pub(super) fn begin(
     conn: &mut AnyConn,
     thread: &Thread,
     (user, joined_seq): (UserId, Seq),

@@ -7,7 +7,7 @@ use crate::storage::{
     commands::succession,
     db::{sql::sql, steps::delete_some},
     tables::{
-        custom_values, follows, locks, members::clear_members, merged_guests, message_versions, pins, reactions,
+        custom_values, follows, locks, members::clear_members, mentions, merged_guests, message_versions, pins, reactions,
         threads,
     },
 };
@@ -44,6 +44,7 @@ fn clear_chat(conn: &mut AnyConn) -> Result<bool, StorageError> {
         }
         if threads::clear_chat(conn, chat)?
             || follows::clear_chat(conn, chat)?
+            || mentions::clear_chat(conn, chat)?
             || message_versions::clear_chat(conn, chat)?
             || pins::clear_chat(conn, chat)?
             || merged_guests::clear_chat(conn, chat)?

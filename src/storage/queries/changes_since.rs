@@ -10,14 +10,14 @@ use super::{
 };
 use crate::{
     core::model::{
-        Change, Chat, ChatId, ChatSnapshot, Event, Me, Member, Message, MessageId, Pos, Seq, UserId, Viewer,
+        Change, Chat, ChatId, ChatSnapshot, Event, Lane, Me, Member, Message, MessageId, Pos, Seq, UserId, Viewer,
         event::{MarkerMoved, MeChanged, MembersChanged, ThreadChange},
         threads::UnreadInChat,
     },
     storage::{
         AnyConn, StorageError, StoragePolicy,
         db::{row::row, sql::sql},
-        tables::{chats, members, merged_guests, messages, positions::{self, PostedUpTo}, users},
+        tables::{chats, members, mentions, merged_guests, messages, positions::{self, PostedUpTo}, users},
     },
 };
 
@@ -52,7 +52,7 @@ pub fn since(
     };
     let joined = members::joined_seq(conn, chat, user)?;
     let unread = unread_overview::of_membership(conn, &membership)?;
-    let viewer = membership.viewer_with(unread.count);
+    let viewer = membership.viewer_with(unread.count, unread.mentions);
     let chat = membership.chat;
     let Some(since) = since.filter(|since| *since >= joined) else {
         let snapshot = Box::new(chat_snapshot::snapshot_of(conn, policy, chat)?);
@@ -348,8 +348,8 @@ fn marker_changes(
     for row in rows {
         let (user, Some(last_read_message_id)) = (row.own.user_id, row.read_message_id) else { continue };
         let own = own(conn, chat, row.own, listeners)?;
-        let (me, unread_count) = own.map_or((None, 0), |(me, count)| (Some(me), count));
-        let moved = MarkerMoved { user, last_read_message_id, unread_count, me };
+        let (me, (unread_count, unread_mentions)) = own.map_or((None, (0, 0)), |(me, counts)| (Some(me), counts));
+        let moved = MarkerMoved { user, last_read_message_id, unread_count, unread_mentions, me };
         changes.push((row.read_seq, Change::MarkerMoved(moved)));
     }
     Ok(changes)
@@ -386,23 +386,24 @@ fn me_changes(
     let mut changes = Vec::with_capacity(rows.len());
     for ChangedMeRow { me_seq, own: row } in rows {
         let user = row.user_id;
-        let Some((me, unread_count)) = own(conn, chat, row, listeners)? else { continue };
-        changes.push((me_seq, Change::MeChanged(MeChanged { user, me, unread_count })));
+        let Some((me, (unread_count, unread_mentions))) = own(conn, chat, row, listeners)? else { continue };
+        changes.push((me_seq, Change::MeChanged(MeChanged { user, me, unread_count, unread_mentions })));
     }
     Ok(changes)
 }
 
-/// Returns a listener's own preferences and unread count, which are sent to that user only. `None` for other
+/// Returns a listener's own preferences and the counts of unread messages and mentions, which are sent to that user only. `None` for other
 /// users.
 fn own(
     conn: &mut AnyConn,
     chat: &Chat,
     OwnRow { user_id, read_pos, me }: OwnRow,
     listeners: &[UserId],
-) -> Result<Option<(Me, i64)>, StorageError> {
+) -> Result<Option<(Me, (i64, i64))>, StorageError> {
     if listeners.binary_search(&user_id).is_err() {
         return Ok(None);
     }
     let after = unread::counted_after(read_pos, me.unread_pos);
-    Ok(Some((me.into(), unread::count(conn, chat, user_id, after)?)))
+    let mentions = mentions::count_after(conn, Lane::Chat(chat.id), user_id, after)?;
+    Ok(Some((me.into(), (unread::count(conn, chat, user_id, after)?, mentions))))
 }

@@ -87,8 +87,8 @@ fn places(conn: &mut AnyConn, user: UserId, chats: &[i64]) -> Result<Vec<Members
     Ok(places)
 }
 
-/// Returns unread counts by chat, in order of chat id. Chats without unread messages are omitted.
-pub fn unread_by_chat(conn: &mut AnyConn, user: UserId) -> Result<Vec<(ChatId, i64)>, StorageError> {
+/// Returns unread counts by chat, and the numbers of unread mentions, in order of chat id. Chats without unread messages are omitted.
+pub fn unread_by_chat(conn: &mut AnyConn, user: UserId) -> Result<Vec<(ChatId, i64, i64)>, StorageError> {
     let rows = sql!(
         "SELECT {} FROM members m JOIN chats c ON c.id = m.chat_id \
          WHERE m.user_id = ? AND m.left_seq IS NULL AND c.deleted_at IS NULL \
@@ -103,7 +103,8 @@ pub fn unread_by_chat(conn: &mut AnyConn, user: UserId) -> Result<Vec<(ChatId, i
         let after = unread::counted_after(membership.read_pos, membership.unread_pos);
         let count = unread::count_without(conn, &membership.chat, user, after, own)?;
         if count > 0 {
-            unread.push((membership.chat.id, count));
+            let mentions = membership.unread_mentions(conn)?;
+            unread.push((membership.chat.id, count, mentions));
         }
     }
     Ok(unread)

@@ -3,7 +3,7 @@
 use super::unread;
 use crate::{
     core::model::{
-        Chat, ChatId, ChatKind, Me, MessageId, Pos, Refusal, Role, Seq, Timestamp, UserId, Viewer,
+        Chat, ChatId, ChatKind, Lane, Me, MessageId, Pos, Refusal, Role, Seq, Timestamp, UserId, Viewer,
         permission::{Ability, Subject, authorize},
         records::Message,
     },
@@ -11,7 +11,7 @@ use crate::{
         AnyConn, StorageError,
         db::{row::row, sql::sql},
         policy::StoragePolicy,
-        tables::{members, messages::at, positions, rows::ChatRow},
+        tables::{members, mentions, messages::at, positions, rows::ChatRow},
     },
 };
 
@@ -53,13 +53,20 @@ impl Membership {
             Some(_) => self.unread_count(conn)?,
             None => 0,
         };
-        Ok(self.viewer_with(unread_count))
+        let unread_mentions = if unread_count > 0 { self.unread_mentions(conn)? } else { 0 };
+        Ok(self.viewer_with(unread_count, unread_mentions))
     }
 
-    /// Returns the parts of the chat object that are specific to this user, given the unread count.
-    pub fn viewer_with(&self, unread_count: i64) -> Viewer {
+    /// Returns the parts of the chat object that are specific to this user, given the unread counts.
+    pub fn viewer_with(&self, unread_count: i64, unread_mentions: i64) -> Viewer {
         let (role, last_read_message_id) = (self.role, self.last_read_message_id);
-        Viewer { id: self.user, role, last_read_message_id, unread_count, me: self.me }
+        Viewer { id: self.user, role, last_read_message_id, unread_count, unread_mentions, me: self.me }
+    }
+
+    /// Counts the unread messages that mention the user.
+    pub fn unread_mentions(&self, conn: &mut AnyConn) -> Result<i64, StorageError> {
+        let after = unread::counted_after(self.read_pos, self.unread_pos);
+        mentions::count_after(conn, Lane::Chat(self.chat.id), self.user, after)
     }
 
     /// Counts other users' messages that are unread.

@@ -10,6 +10,7 @@ pub mod contact_policy;
 pub mod contact_search;
 pub mod member_search;
 pub mod membership;
+pub mod mentions;
 pub mod own_chats;
 pub mod pinned_messages;
 pub mod rooms;

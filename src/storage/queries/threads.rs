@@ -3,7 +3,7 @@
 use super::unread::{self, Counted};
 use crate::{
     core::model::{
-        Chat, ChatId, MessageId, Seq, UserId,
+        Chat, ChatId, Lane, MessageId, Seq, UserId,
         threads::{Follow, OwnThread, Thread},
     },
     storage::{
@@ -11,7 +11,7 @@ use crate::{
         db::{row::row, sql::sql},
         tables::{
             follows::{self, FollowRow},
-            members, positions, threads,
+            members, mentions, positions, threads,
         },
     },
 };
@@ -36,15 +36,18 @@ pub fn own_thread(
     user: UserId,
     follow: &Follow,
 ) -> Result<OwnThread, StorageError> {
-    let unread = match follow.is_followed {
-        true => unread::count_in(conn, Counted::from(thread), user, follow.read_pos)?,
-        false => 0,
+    let (unread, mentions) = match follow.is_followed {
+        true => (
+            unread::count_in(conn, Counted::from(thread), user, follow.read_pos)?,
+            mentions::count_after(conn, Lane::Thread(thread.root), user, follow.read_pos)?,
+        ),
+        false => (0, 0),
     };
     Ok(OwnThread {
         root: thread.root,
         is_followed: follow.is_followed,
         unread,
-        mentions: 0,
+        mentions,
         last_read_message_id: follow.last_read_message_id,
     })
 }

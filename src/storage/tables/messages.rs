@@ -4,6 +4,7 @@
 use std::ops::RangeInclusive;
 
 use super::{
+    mentions::ResolvedMentions,
     positions,
     quotes::{self, Unlinked},
     rows::CardRow,
@@ -34,6 +35,7 @@ row! {
         reply_to: Option<MessageId>,
         forwarded_sender_id: Option<UserId>,
         forwarded_content: Option<String>,
+        mentions: Option<String>,
         thread_id: Option<MessageId>,
         thread_info: Option<String>,
     }
@@ -91,6 +93,7 @@ impl ContentRow {
             custom,
             reply_to: None,
             forwarded_from: None,
+            mentions: self.mentions.filter(|_| !self.is_deleted),
             thread: self.thread_id,
             thread_info: self.thread_info,
             read_by: Vec::new(),
@@ -103,6 +106,8 @@ impl ContentRow {
 /// A message to be stored, which has no id yet.
 pub struct UnstoredMessage {
     pub message: Message,
+    /// Who is mentioned; `None` for nobody.
+    pub mentions: Option<Box<ResolvedMentions>>,
     /// Keyed hash of the content; `None` without a client id.
     pub content_hash: Option<Vec<u8>>,
 }
@@ -114,8 +119,8 @@ pub fn insert(conn: &mut AnyConn, new: &UnstoredMessage) -> Result<bool, Storage
     let inserted = sql!(
         "INSERT INTO messages (chat_id, pos, id, sender_id, content, created_at, updated_at, is_edited, \
          is_deleted, created_seq, seq, client_id, content_hash, reactions, custom, reply_to, forwarded_sender_id, \
-         forwarded_content, thread_id) \
-         VALUES (?, ?, ?, ?, ?, ?, ?, FALSE, FALSE, ?, ?, ?, ?, '[]', ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+         forwarded_content, thread_id, mentions) \
+         VALUES (?, ?, ?, ?, ?, ?, ?, FALSE, FALSE, ?, ?, ?, ?, '[]', ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
         message.chat,
         message.pos,
         message.id,
@@ -131,7 +136,8 @@ pub fn insert(conn: &mut AnyConn, new: &UnstoredMessage) -> Result<bool, Storage
         message.reply_to.as_ref().map(|quote| quote.id),
         message.forwarded_from.as_ref().map(|forwarded| forwarded.sender.id),
         message.forwarded_from.as_ref().map(|forwarded| forwarded.content.as_str()),
-        message.thread
+        message.thread,
+        message.mentions.as_deref()
     )
     .run(conn)?;
     if inserted == 0 {
@@ -150,9 +156,10 @@ pub fn insert(conn: &mut AnyConn, new: &UnstoredMessage) -> Result<bool, Storage
 /// Stores the content and the custom data of a message that was changed.
 pub fn edit(conn: &mut AnyConn, message: &Message) -> Result<(), StorageError> {
     sql!(
-        "UPDATE messages SET content = ?, custom = ?, updated_at = ?, is_edited = ?, seq = ? \
+        "UPDATE messages SET content = ?, mentions = ?, custom = ?, updated_at = ?, is_edited = ?, seq = ? \
          WHERE chat_id = ? AND pos = ?",
         &message.content,
+        message.mentions.as_deref(),
         message.custom.stored(),
         message.updated_at,
         message.is_edited,
@@ -172,7 +179,7 @@ pub fn mark_deleted(
     at: Timestamp,
 ) -> Result<(), StorageError> {
     sql!(
-        "UPDATE messages SET content = '', content_hash = NULL, reactions = '[]', custom = NULL, \
+        "UPDATE messages SET content = '', content_hash = NULL, reactions = '[]', custom = NULL, mentions = NULL, \
          reply_to = NULL, forwarded_sender_id = NULL, forwarded_content = NULL, is_deleted = TRUE, updated_at = ?, seq = ? WHERE chat_id = ? AND pos = ?",
         at,
         seq,

@@ -13,6 +13,7 @@ pub mod imported_users;
 pub mod join_counts;
 pub mod locks;
 pub mod members;
+pub mod mentions;
 pub mod merged_guests;
 pub mod message_versions;
 pub mod messages;

@@ -17,6 +17,12 @@ pub fn id_at(conn: &mut AnyConn, chat: ChatId, pos: Pos) -> Result<Option<Messag
     Ok(row.first::<MessageId>(conn)?)
 }
 
+/// Returns the number of the change that posted the message at a position; 0 if there is none.
+pub fn created_seq(conn: &mut AnyConn, chat: ChatId, pos: Pos) -> Result<Seq, StorageError> {
+    let row = sql!("SELECT created_seq FROM messages WHERE chat_id = ? AND pos = ?", chat, pos);
+    Ok(row.first::<Seq>(conn)?.unwrap_or(0))
+}
+
 /// Counts the messages of a chat's timeline with an id below `id`. The id need not belong to one of them.
 pub fn count_before(conn: &mut AnyConn, chat: &Chat, id: i64) -> Result<Pos, StorageError> {
     if let Some((place, pos)) = locate(conn, MessageId(id))?

@@ -3,7 +3,7 @@
 use std::ops::RangeInclusive;
 
 use crate::{
-    core::model::{ChatId, Message, MessageId, Pos, Timestamp, UserId, threads::Thread},
+    core::model::{ChatId, Lane, Message, MessageId, Pos, Seq, Timestamp, UserId, threads::Thread},
     storage::{
         AnyConn, StorageError,
         db::{
@@ -11,7 +11,7 @@ use crate::{
             sql::sql,
             steps::{STEP, delete_some},
         },
-        tables::{positions, sent_counts::BLOCK},
+        tables::{mentions, positions, sent_counts::BLOCK},
     },
 };
 
@@ -113,6 +113,20 @@ pub fn reply_at(
 ) -> Result<Option<(MessageId, UserId)>, StorageError> {
     let row = sql!("SELECT id, sender_id FROM thread_replies WHERE root_id = ? AND pos = ?", root, pos);
     Ok(row.first(conn)?)
+}
+
+/// Counts the replies of a thread that were posted up to change `seq` of its chat.
+pub fn posted_up_to(conn: &mut AnyConn, thread: &Thread, seq: Seq) -> Result<i64, StorageError> {
+    positions::last_where((0, thread.last_pos), |pos| {
+        let row = sql!(
+            "SELECT m.created_seq FROM thread_replies r JOIN messages m ON m.chat_id = ? AND m.pos = r.chat_pos \
+             WHERE r.root_id = ? AND r.pos = ?",
+            thread.chat,
+            thread.root,
+            pos
+        );
+        Ok(row.first::<Seq>(conn)?.is_some_and(|created| created <= seq))
+    })
 }
 
 /// Returns when the reply with this id was posted.
@@ -273,7 +287,7 @@ pub fn clear_chat(conn: &mut AnyConn, chat: ChatId) -> Result<bool, StorageError
         || delete_some!(conn, "tombstone_counts", "chat_id, sender_id, level, block", "chat_id = ?", -root.0)?
             as i64
             == STEP;
-    if !is_left {
+    if !is_left && !mentions::clear_counts(conn, Lane::Thread(root))? {
         sql!("DELETE FROM threads WHERE root_id = ?", root).run(conn)?;
     }
     Ok(true)
