@@ -106,7 +106,18 @@ export interface Message {
   also_in_chat: boolean;
   /** On roots: the state of the thread. Null if it has no reply. */
   thread_info: ThreadInfo | null;
+  mentions: Mentions;
   seq: number;
+}
+
+/** Who is mentioned. */
+export interface Mentions {
+  /** `at`: where the content names the user, in code points; the end is exclusive. */
+  users: { id: number; at?: [number, number] }[];
+  /** All members. */
+  everyone: boolean;
+  /** The members who were connected. */
+  here: boolean;
 }
 
 /** What the root of a thread shows of it. Deleted replies do not count. */
@@ -187,6 +198,8 @@ export interface Chat {
   custom: Custom;
   last_read_message_id: number | null;
   unread_count: number;
+  /** Unread messages that mention the user. */
+  unread_mentions: number;
   my_role: Role | null;
   /** Null in a room that the user is not in. */
   me: Me | null;
@@ -227,6 +240,8 @@ export interface Snapshot {
   /** The `seq` of the latest change of each chat. */
   heads: Record<string, number>;
   unread: Record<string, number>;
+  /** Unread mentions by chat. */
+  chat_mentions: Record<string, number>;
   /** Followed threads with unread replies, by the id of the root. */
   threads: Record<string, UnreadThread>;
   /** Online users with whom the user shares a dm; and when users were last seen, by id. */
@@ -238,6 +253,8 @@ export interface News {
   events: FeedEvent[];
   heads: Record<string, number>;
   unread: Record<string, number>;
+  /** Unread mentions by chat. */
+  chat_mentions: Record<string, number>;
   threads: Record<string, UnreadThread>;
   removed: number[];
 }
@@ -449,10 +466,12 @@ export class Api {
       forward?: number | null;
       thread?: number | null;
       also_in_chat?: boolean;
+      mentions?: Partial<Mentions>;
       custom?: Custom;
     },
   ): Promise<Message>;
-  editMessage(id: number, content: string): Promise<Message>;
+  /** Without `mentions`, those of the message stay. */
+  editMessage(id: number, content: string, mentions?: Partial<Mentions>): Promise<Message>;
   /** Merges data into a message's: null removes a name, and instead of the object all names. */
   setMessageCustom(id: number, custom: Custom | null): Promise<Message>;
   deleteMessage(id: number): Promise<null>;
@@ -466,6 +485,8 @@ export class Api {
 
   /** The replies of a thread, newest first. */
   replies(root: number, query?: ListQuery & { before?: number; after?: number }): Promise<Page<Message>>;
+  /** The messages that mention the user, newest first. */
+  mentions(query?: ListQuery & { unread?: 1 }): Promise<Page<Message>>;
   /** The threads that the user follows, the one with the newest reply first. */
   threads(query?: ListQuery & { unread?: 1 }): Promise<Page<FoundThread>>;
   thread(root: number): Promise<FoundThread>;
@@ -480,10 +501,12 @@ export class Api {
 
   /** Marks messages as read up to one; without `messageId`, all. */
   markAsRead(chatId: number, messageId?: number): Promise<{ status: "success"; marked_count: number }>;
-  typing(chatId: number, isTyping: boolean): Promise<{ status: "success" }>;
+  typing(chatId: number, isTyping: boolean, thread?: number): Promise<{ status: "success" }>;
   unread(): Promise<{
     total: number;
+    mentions: number;
     chats: Record<string, number>;
+    chat_mentions: Record<string, number>;
     threads: Record<string, UnreadThread>;
     threads_total: number;
   }>;
@@ -555,6 +578,7 @@ export interface OutgoingMessage {
   readonly forwarded_from: Forwarded | null;
   readonly thread: number | null;
   readonly also_in_chat: boolean;
+  readonly mentions: Mentions;
   readonly client_id: string;
   readonly created_at: string;
   readonly sender: User | null;
@@ -621,6 +645,8 @@ export interface State {
   readonly hasMoreThreads: boolean;
   /** The number of threads with unread replies. */
   readonly unreadThreads: number;
+  /** The number of unread mentions in all chats and threads. */
+  readonly unreadMentions: number;
   /** The pinned messages, the one pinned last first. Null until `loadPins`. */
   pins(chatId: number): readonly Message[] | null;
   /** Returns a message if it is loaded. */
@@ -628,8 +654,8 @@ export interface State {
   isOpen(chatId: number): boolean;
   hasOlder(chatId: number): boolean;
   hasNewer(chatId: number): boolean;
-  /** Ids of the other users who are typing. */
-  typing(chatId: number): number[];
+  /** Ids of the other users who are typing: in a chat, or in an open thread of it, over sockets only. */
+  typing(chatId: number, root?: number | null): number[];
 }
 
 // ------------------------------------------------------------------------------------------------------------ Client
@@ -663,7 +689,8 @@ export interface Events {
   /** A chat or a watched room has changed; null: it was removed. */
   chat: { chatId: number; chat: Chat | null };
   unread: { total: number };
-  typing: { chatId: number; users: number[] };
+  /** `thread`: the root of the thread in which the users are typing; null: the chat. */
+  typing: { chatId: number; thread: number | null; users: number[] };
   read: { chatId: number; userId: number; messageId: number };
   presence: { userId: number; is_online: boolean; last_seen: string | null };
   /** `state.me` has changed. */
@@ -755,13 +782,14 @@ export class Greenroom {
   unwatch(chatId: number): void;
 
   /** Sends a message, or with `thread`, the id of a root, a reply in a thread. It is in the state at once. It is retried until the server stores or refuses it, also after a reload. */
-  send(chatId: number, content: string, options?: { custom?: Custom; replyTo?: Pick<Message, "id" | "sender" | "content">; forward?: Message; thread?: number | null; also_in_chat?: boolean }): OutgoingMessage;
-  edit(messageId: number, content: string): Promise<Message>;
+  send(chatId: number, content: string, options?: { custom?: Custom; replyTo?: Pick<Message, "id" | "sender" | "content">; forward?: Message; thread?: number | null; also_in_chat?: boolean; mentions?: Mentions }): OutgoingMessage;
+  /** Edits a message. Without `mentions`, those of the message stay. */
+  edit(messageId: number, content: string, options?: { mentions?: Mentions }): Promise<Message>;
   delete(messageId: number): Promise<void>;
   /** Adds or removes the user's reaction. Without `action` it toggles, for a loaded message. */
   react(messageId: number, emoji: string, action?: "add" | "remove"): Promise<"added" | "removed">;
   /** Marks a chat's loaded messages as read, or those up to a message. Returns how many messages of others became read. */
   markAsRead(chatId: number, messageId?: number): Promise<number>;
   /** Call it at each keystroke, and with false when the text is empty. Commands to the server are throttled. */
-  typing(chatId: number, isTyping?: boolean): void;
+  typing(chatId: number, isTyping?: boolean, root?: number | null): void;
 }

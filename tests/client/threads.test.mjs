@@ -173,3 +173,22 @@ test("what was missed of a thread arrives with the next connection", async (t) =
   assert.equal(ann.state.message(root).thread_info.reply_count, 2);
   assert.equal(ann.state.chats.get(chat).unread_count, 1);
 });
+
+test("who is typing in a thread is told where it is open", async (t) => {
+  const { server, people, bob, chat, root } = await annAndBob(t);
+  const road = await server.road();
+  const ann = await server.live(people[0], { baseUrl: road.url });
+  await ann.openThread(root);
+  const bobsId = people[1].id;
+  bob.typing(chat, true, root);
+  await until(ann, () => ann.state.typing(chat, root).includes(bobsId));
+  assert.deepEqual(ann.state.typing(chat), []);
+  await bob.send(chat, "At the lake", { thread: root }).sent;
+  await until(ann, () => ann.state.typing(chat, root).length === 0);
+  // The next socket is told too.
+  road.cut();
+  await until(ann, () => ann.status !== "live");
+  await until(ann, () => ann.status === "live");
+  bob.typing(chat, true, root);
+  await until(ann, () => ann.state.typing(chat, root).includes(bobsId));
+});

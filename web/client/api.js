@@ -165,7 +165,7 @@ export class Api {
   removeReaction = (id, emoji) => this.#delete(at`messages/${id}/reactions/${emoji}/`);
 
   markAsRead = (chatId, message_id) => this.#post(at`chats/${chatId}/mark-as-read/`, { message_id });
-  typing = (chatId, is_typing) => this.#post(at`chats/${chatId}/typing/`, { is_typing });
+  typing = (chatId, is_typing, thread = undefined) => this.#post(at`chats/${chatId}/typing/`, { is_typing, thread });
   unread = () => this.#get("unread/");
 
   members = (chatId, query) => this.#get(at`chats/${chatId}/members/`, query);

@@ -58,6 +58,7 @@ function onNewMessage(store, event) {
 
 /** @param {Store} store @param {any} event */
 function onNewReply(store, { seq, message, thread_info }) {
+  store.typingUsers.set(message.chat, message.sender.id, false, message.thread);
   store.knownThreads.addReply(message, seq, store.mayCount(message), isMention(message, store.me));
   setThreadInfo(store, message, seq, thread_info);
 }
@@ -76,6 +77,7 @@ function onOwnThread(store, event) {
 
 /** @param {Store} store @param {any} event */
 function onMessageUpdated(store, { chat_id: id, seq, message }) {
+  reviewMentions(store, message);
   store.putMessage(message);
   store.updateQuotes(message);
   store.updateChat(id, () => ({}), seq);
@@ -83,6 +85,7 @@ function onMessageUpdated(store, { chat_id: id, seq, message }) {
 
 /** @param {Store} store @param {any} event */
 function onMessageDeleted(store, { chat_id: id, seq, message, last_message, thread_info }) {
+  reviewMentions(store, message);
   store.takeMessage(message);
   store.updateQuotes(message);
   // `pins_changed` says so too, unless the connection broke in between.
@@ -96,6 +99,17 @@ function onMessageDeleted(store, { chat_id: id, seq, message, last_message, thre
   if (store.updateChat(id, change, seq)) store.countUnread(message, -1);
   // Only a loaded chat shows whether the message was unread.
   else if (!store.chats.has(id) && store.unreadIn(id) > 0) store.markStale(id);
+}
+
+/** Loads a large chat again where a change of a message mentions everyone, or no longer: no event has the counts. */
+function reviewMentions(store, { id, chat: chatId, thread, mentions }) {
+  const chat = store.chats.get(chatId);
+  if (!chat || chat.member_count <= MAX_LISTED || store.isCatchingUp) return;
+  const known = store.message(id)?.mentions;
+  if (Boolean(known?.everyone) === Boolean(mentions?.everyone) && known) return;
+  if (!known && !mentions?.everyone) return;
+  store.markStale(chatId);
+  if (thread) store.knownThreads.markStale(thread);
 }
 
 /** @param {Store} store @param {any} event */
@@ -149,8 +163,8 @@ function onMeUpdated(store, { chat_id: id, seq, me, unread_count, unread_mention
 }
 
 /** @param {Store} store @param {any} event */
-function onTyping(store, { chat_id: id, user_id, is_typing }) {
-  store.typingUsers.set(id, user_id, is_typing);
+function onTyping(store, { chat_id: id, user_id, is_typing, thread = null }) {
+  store.typingUsers.set(id, user_id, is_typing, thread);
 }
 
 /** @param {Store} store @param {any} event */

@@ -10,6 +10,7 @@ import { MessageLoader } from "./message-loader.js";
 import { Outbox } from "./outbox.js";
 import { RoomWatcher } from "./room-watcher.js";
 import { Store } from "./store.js";
+import { ThreadWatcher } from "./thread-watcher.js";
 import { ThreadLoader } from "./thread-loader.js";
 import { TIMING } from "./timing.js";
 import { TypingNotifier } from "./typing-notifier.js";
@@ -34,6 +35,7 @@ export class Greenroom {
   #commands;
   #loader;
   #threads;
+  #threadWatcher;
   #rooms;
   #delivery;
   #typingNotifier;
@@ -50,17 +52,22 @@ export class Greenroom {
     const store = (this.state = new Store(emitter, outbox, maxMessages));
     const hooks = {
       deliver: () => this.#delivery.deliverAll(),
-      followRooms: () => this.#rooms.followAll(),
+      followRooms: () => {
+        this.#rooms.followAll();
+        this.#threadWatcher.openAgain();
+      },
       reloadStale: () => this.#loader.reloadStale(),
       userChanged: () => {
         this.#loader.reset();
         this.#threads.reset();
+        this.#threadWatcher.reset();
       },
     };
     const connection = new Connection({ api, store, outbox, emitter, timing, random, WebSocket, hooks });
     const commands = new Commands(connection);
     this.#connection = connection;
     this.#commands = commands;
+    this.#threadWatcher = new ThreadWatcher(commands);
     const messages = new MessageLoader({ api, store });
     const threads = new ThreadLoader({ api, store, messages, openChat: (chatId) => this.#loader.openChat(chatId) });
     this.#threads = threads;
@@ -143,18 +150,22 @@ export class Greenroom {
   // Threads
 
   openThread(root) {
+    this.#threadWatcher.opened(root);
     return this.#threads.open(root);
   }
 
   openThreadAt(root, messageId) {
+    this.#threadWatcher.opened(root);
     return this.#threads.openAt(root, messageId);
   }
 
   openNewestReplies(root) {
+    this.#threadWatcher.opened(root);
     return this.#threads.openNewest(root);
   }
 
   closeThread(root) {
+    this.#threadWatcher.closed(root);
     this.#threads.close(root);
   }
 
@@ -211,7 +222,7 @@ export class Greenroom {
   // Commands
 
   send(chatId, content, { custom, replyTo, forward, thread = null, also_in_chat = false, mentions = undefined } = {}) {
-    if (thread === null) this.#typingNotifier.messageSent(chatId);
+    this.#typingNotifier.messageSent(chatId, thread);
     this.#connection.hurry();
     const reply_to = replyTo ? quoteOf(replyTo) : null;
     const copied = forward && (forward.content || !forward.forwarded_from ? forward : forward.forwarded_from);
@@ -269,7 +280,7 @@ export class Greenroom {
     return (await this.#commands.run(command, rest)).marked_count;
   }
 
-  typing(chatId, isTyping = true) {
-    this.#typingNotifier.notify(chatId, isTyping);
+  typing(chatId, isTyping = true, root = null) {
+    this.#typingNotifier.notify(chatId, isTyping, root);
   }
 }

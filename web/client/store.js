@@ -163,8 +163,8 @@ export class Store {
     return this.#windows.in(chatId).filter(isThreadLane).map(rootOfLane);
   }
 
-  typing(chatId) {
-    return this.typingUsers.in(chatId);
+  typing(chatId, root = null) {
+    return this.typingUsers.in(chatId, root);
   }
 
   /** Whether the user is in the chat, or watches it as a room. */

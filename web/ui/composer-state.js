@@ -66,7 +66,7 @@ export class ComposerState {
     else {
       this.#drafts.set(this.key, text);
       this.#drafts.setMentioned(this.key, text, this.#mentioned);
-      if (this.root === null) this.#client.typing(this.chatId, text.trim() !== "");
+      this.#client.typing(this.chatId, text.trim() !== "", this.root);
     }
     this.#notify();
   }

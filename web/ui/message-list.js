@@ -105,7 +105,7 @@ export function MessageList({ lane, place, id, class: kind = "", composer, scrol
       client.on("message", ({ message, change }) => {
         if (!lane.has(message) || change !== "new" || message.sender.id === client.state.me?.id) return;
         // A reply that is also in the chat is announced once.
-        const isElsewhere = lane.root === null && message.thread && isThreadShown(view.scroller.current);
+        const isElsewhere = lane.root === null && message.thread && rootShown(view.scroller.current) === String(message.thread);
         const read = lane.select(client.state).readUpTo;
         if (!isTabFocused()) setNewFrom((from) => (from !== null && from > read ? from : message.id));
         if (!isElsewhere) announce(t("said", { name: message.sender.display_name, text: textOf(message).slice(0, 200) }));
@@ -141,17 +141,18 @@ export function MessageList({ lane, place, id, class: kind = "", composer, scrol
           ${newCount > 0 && html`<span class="unread-indicator" aria-hidden="true">${newCount > 99 ? "99+" : newCount}</span>`}
         </button>
       `}
-      ${lane.root === null ? html`<${TypingIndicator} chatId=${lane.chatId} />` : html`<p class="gr-typing"></p>`}
+      <${TypingIndicator} chatId=${lane.chatId} root=${lane.root} />
     </div>
   `;
 }
 
-/** Whether a thread of the same conversation is on the screen. */
-const isThreadShown = (list) => Boolean(list?.closest(".gr-split")?.querySelector(".gr-thread-pane"));
+/** Returns the root of the thread beside a list. */
+const rootShown = (list) => list?.closest(".gr-split")?.dataset.thread;
 
 /** Returns the visible rows, with day separators and the line above new messages. */
 function rows({ shown, from }, messages, { newFrom, messageId, showsDeleted, current, setCurrent, ...shared }) {
-  const isHidden = (message) => message?.is_deleted && !showsDeleted;
+  // A deleted root leads to its replies.
+  const isHidden = (message) => message?.is_deleted && !showsDeleted && !(message.thread_info && shared.root === null);
   /** Returns the nearest message that is not hidden. */
   const neighbour = (place, step) => (isHidden(messages[place + step]) ? neighbour(place + step, step) : messages[place + step]);
   // The first new message may have been deleted.
@@ -247,10 +248,10 @@ function onKey(event, view, current, setCurrent) {
   return event.preventDefault();
 }
 
-function TypingIndicator({ chatId }) {
+function TypingIndicator({ chatId, root }) {
   const names = useStore((state) => {
     const members = state.chats.get(chatId)?.members ?? [];
-    return state.typing(chatId).map((id) => members.find((member) => member.id === id)?.display_name ?? t("somebody"));
+    return state.typing(chatId, root).map((id) => members.find((member) => member.id === id)?.display_name ?? t("somebody"));
   });
   const who = names.length > 2 ? t("typingMany") : t("typing", { count: names.length, names: listOf(names) });
   return html`

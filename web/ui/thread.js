@@ -3,7 +3,7 @@
 import { useAppContext, useAttempt, useRetry, useStore } from "./app-context.js";
 import { Composer } from "./composer.js";
 import { retriedErrorText } from "./errors.js";
-import { html, useEffect, useLayoutEffect, useMemo, useRef, useState } from "./html.js";
+import { focusedBeside, html, useEffect, useLayoutEffect, useMemo, useRef, useState } from "./html.js";
 import { Back, Bell, Close, Mute } from "./icons.js";
 import { repliesOf } from "./lanes.js";
 import { keepLoaded } from "./loaded-chats.js";
@@ -44,7 +44,11 @@ export function ThreadPane({ chatId, root, place, onClose, onQuote }) {
   const retry = () => setAttempts((count) => count + 1);
   useRetry(problem, retry);
   // Until the composer is there, or where it would bring up a keyboard, the heading has the focus.
-  useLayoutEffect(() => pane.current.querySelector(".gr-thread-title").focus({ preventScroll: true }), []);
+  useLayoutEffect(() => {
+    // A search in the chat goes on.
+    if (focusedBeside(pane.current)?.closest(".gr-chat-search")) return;
+    pane.current.querySelector(".gr-thread-title").focus({ preventScroll: true });
+  }, []);
 
   const onKeyDown = (event) => {
     if (event.key !== "Escape" || event.defaultPrevented) return;
