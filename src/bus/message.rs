@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::channels::Channel;
 use crate::core::{
-    model::{ChatId, Event, Timestamp, UserId, event::MarkerMoved},
+    model::{ChatId, Event, MessageId, Timestamp, UserId, event::MarkerMoved},
     secrets,
 };
 
@@ -32,7 +32,14 @@ pub enum BusMessage {
     #[serde(rename = "Happened")]
     Event(Arc<Event>),
     /// A member started or stopped typing.
-    Typing { chat: ChatId, user: UserId, is_typing: bool },
+    Typing {
+        chat: ChatId,
+        user: UserId,
+        is_typing: bool,
+        /// The root of the thread; `None`: the timeline.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        thread: Option<MessageId>,
+    },
     /// A read marker moved in a chat too large for receipts; delivered to its reader only.
     Marked { chat: ChatId, moved: MarkerMoved },
     /// Invalidates a user's cached identity: a change affects their credentials.

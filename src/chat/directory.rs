@@ -18,7 +18,7 @@ use super::{
     context::{Chats, Services},
     mailbox::{
         Answered, ChatMessage, EnsureSubscribed, GapDetected, Marked, Observe, RemoteEvent, RemoteTyping,
-        Reply, Settled, Submit, Subscribe, Type, Unobserve, Unsubscribe,
+        Reply, Settled, Submit, Subscribe, Type, Unobserve, Unsubscribe, TypingSignal,
     },
     pending_creations::PendingCreations,
 };
@@ -111,12 +111,11 @@ impl ChatDirectory {
     pub fn typing(
         self: &Arc<Self>,
         chat: ChatId,
-        user: UserId,
-        is_typing: bool,
+        signal: TypingSignal,
     ) -> impl Future<Output = Result<Answered, Refusal>> + use<> {
         await_answer(
             self.services.writer.clone(),
-            self.request(chat, |reply| Type { user, is_typing, reply }),
+            self.request(chat, |reply| Type { signal, reply }),
         )
     }
 
@@ -162,9 +161,9 @@ impl ChatDirectory {
     }
 
     /// Applies a typing signal from another node. Ignored if the chat has no actor here.
-    pub fn apply_remote_typing(&self, chat: ChatId, user: UserId, is_typing: bool) {
+    pub fn apply_remote_typing(&self, chat: ChatId, signal: TypingSignal) {
         if let Some(entry) = self.shard(chat).get(&chat) {
-            entry.send(RemoteTyping { user, is_typing });
+            entry.send(RemoteTyping(signal));
         }
     }
 

@@ -10,7 +10,7 @@ use crate::{
     core::{
         log_context::LogContext,
         model::{
-            ChatSnapshot, Command, Event, Member, Refusal, Seq, UserId, Viewer,
+            ChatSnapshot, Command, Event, Member, MessageId, Refusal, Seq, UserId, Viewer,
             event::{Done, MarkerMoved},
         },
     },
@@ -78,9 +78,17 @@ pub struct Settled {
 /// A typing signal from a client of this node: started or stopped.
 #[derive(Debug)]
 pub struct Type {
-    pub user: UserId,
-    pub is_typing: bool,
+    pub signal: TypingSignal,
     pub reply: Reply,
+}
+
+/// A user started or stopped typing.
+#[derive(Debug, Clone, Copy)]
+pub struct TypingSignal {
+    pub user: UserId,
+    /// The root of the thread; `None`: the timeline.
+    pub thread: Option<MessageId>,
+    pub is_typing: bool,
 }
 
 /// Subscribes a member's socket to the chat's events.
@@ -129,6 +137,7 @@ pub struct LookedUp {
 #[derive(Debug)]
 pub struct TypingTimeout {
     pub user: UserId,
+    pub thread: Option<MessageId>,
     pub turn: u64,
 }
 
@@ -172,10 +181,7 @@ pub struct MembershipRead {
 
 /// A typing signal from another node: started or stopped.
 #[derive(Debug)]
-pub struct RemoteTyping {
-    pub user: UserId,
-    pub is_typing: bool,
-}
+pub struct RemoteTyping(pub TypingSignal);
 
 /// A read marker moved on another node, in a chat too large for read receipts.
 #[derive(Debug)]

@@ -12,4 +12,4 @@ mod roster;
 pub mod typing;
 
 pub use directory::ChatDirectory;
-pub use mailbox::Answered;
+pub use mailbox::{Answered, TypingSignal};

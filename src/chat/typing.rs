@@ -4,13 +4,13 @@
 use std::collections::{HashMap, HashSet};
 
 use super::mailbox::Type;
-use crate::core::model::UserId;
+use crate::core::model::{MessageId, UserId};
 
 /// Typing users, the cache of known members, and pending membership lookups.
 #[derive(Debug, Default)]
 pub struct Typing {
-    /// Typing users, each with the number of their latest typing signal.
-    typing: HashMap<UserId, u64>,
+    /// Who types in the timeline and in threads, each with the number of the latest typing signal there.
+    typing: HashMap<(UserId, Option<MessageId>), u64>,
     members: HashSet<UserId>,
     unknown: HashMap<UserId, Unknown>,
     /// Number of the latest typing signal or membership lookup.
@@ -42,15 +42,16 @@ impl Typing {
 
     /// Accepts a typing signal and decides how to handle it.
     pub fn say(&mut self, typing: Type) -> TypingDecision {
-        if self.members.contains(&typing.user) {
+        let user = typing.signal.user;
+        if self.members.contains(&user) {
             return TypingDecision::ByMember(typing);
         }
-        if let Some(unknown) = self.unknown.get_mut(&typing.user) {
+        if let Some(unknown) = self.unknown.get_mut(&user) {
             unknown.queued.push(typing);
             return TypingDecision::Waits;
         }
         self.turn += 1;
-        self.unknown.insert(typing.user, Unknown { turn: self.turn, queued: vec![typing] });
+        self.unknown.insert(user, Unknown { turn: self.turn, queued: vec![typing] });
         TypingDecision::LookUp(self.turn)
     }
 
@@ -68,7 +69,7 @@ impl Typing {
 
     /// Evicts a removed user. Returns their queued signals, which must be refused.
     pub fn forget(&mut self, user: UserId) -> Vec<Type> {
-        self.typing.remove(&user);
+        self.typing.retain(|(typing, _), _| *typing != user);
         self.members.remove(&user);
         self.unknown.remove(&user).map(|unknown| unknown.queued).unwrap_or_default()
     }
@@ -80,20 +81,20 @@ impl Typing {
         last.unknown.into_values().flat_map(|unknown| unknown.queued).collect()
     }
 
-    /// Marks a user as typing. Returns the number of this signal.
-    pub fn start(&mut self, user: UserId) -> u64 {
+    /// Marks a user as typing in the timeline or in a thread. Returns the number of this signal.
+    pub fn start(&mut self, user: UserId, thread: Option<MessageId>) -> u64 {
         self.turn += 1;
-        self.typing.insert(user, self.turn);
+        self.typing.insert((user, thread), self.turn);
         self.turn
     }
 
     /// Marks a user as not typing. Returns whether they were typing.
-    pub fn stop(&mut self, user: UserId) -> bool {
-        self.typing.remove(&user).is_some()
+    pub fn stop(&mut self, user: UserId, thread: Option<MessageId>) -> bool {
+        self.typing.remove(&(user, thread)).is_some()
     }
 
-    /// Returns whether `turn` is the user's latest typing signal.
-    pub fn is_latest(&self, user: UserId, turn: u64) -> bool {
-        self.typing.get(&user) == Some(&turn)
+    /// Returns whether `turn` is the user's latest typing signal there.
+    pub fn is_latest(&self, user: UserId, thread: Option<MessageId>, turn: u64) -> bool {
+        self.typing.get(&(user, thread)) == Some(&turn)
     }
 }

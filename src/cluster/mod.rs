@@ -10,6 +10,7 @@ use crate::{
     auth::{IdentityCache, LoginThrottle},
     bus::{Bus, BusMessage, NodeId},
     chat::ChatDirectory,
+    chat::TypingSignal,
     presence::{Presence, PresenceChange},
 };
 
@@ -35,8 +36,8 @@ pub async fn listen(inbound: Inbound, mut messages: mpsc::Receiver<(NodeId, BusM
 fn apply(inbound: &Inbound, from: NodeId, message: BusMessage) {
     match message {
         BusMessage::Event(event) => inbound.directory.apply_remote_event(event),
-        BusMessage::Typing { chat, user, is_typing } => {
-            inbound.directory.apply_remote_typing(chat, user, is_typing);
+        BusMessage::Typing { chat, user, is_typing, thread } => {
+            inbound.directory.apply_remote_typing(chat, TypingSignal { user, thread, is_typing });
         }
         BusMessage::Marked { chat, moved } => inbound.directory.apply_remote_marker(chat, moved),
         BusMessage::Invalidate(user) => {

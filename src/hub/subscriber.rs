@@ -20,7 +20,7 @@ use super::{
 };
 use crate::core::{
     clock::millis,
-    model::{Credential, UserId},
+    model::{Credential, MessageId, UserId},
     sync::Mutex,
 };
 
@@ -53,6 +53,8 @@ pub struct Subscriber {
     pub is_guest: bool,
     /// Whether the client receives replies that are only in threads. Others get the root instead.
     pub knows_threads: bool,
+    /// The threads that the client shows, by their roots. It receives who is typing there.
+    open_threads: Mutex<Vec<MessageId>>,
     /// A socket may replace its credential by a newer one of the same user.
     credential: Mutex<Credential>,
     outlet: Outlet,
@@ -72,6 +74,9 @@ pub struct Client {
     pub is_guest: bool,
     pub knows_threads: bool,
 }
+
+/// Most threads that a client may show at once.
+pub const MAX_OPEN_THREADS: usize = 5;
 
 /// Longest time that an event may be queued before the socket is closed as too slow.
 const MAX_QUEUE_AGE: Duration = Duration::from_secs(5);
@@ -110,6 +115,7 @@ impl Subscriber {
             user,
             is_guest,
             knows_threads,
+            open_threads: Mutex::default(),
             credential: Mutex::new(credential),
             outlet,
             connection: Mutex::new(connection),
@@ -128,6 +134,28 @@ impl Subscriber {
     /// Lets the connection depend on another credential of its user.
     pub fn replace_credential(&self, credential: Credential) {
         *self.credential.lock() = credential;
+    }
+
+    /// Notes that the client shows a thread. Returns false if it shows too many.
+    pub fn open_thread(&self, root: MessageId) -> bool {
+        let mut open = self.open_threads.lock();
+        if !open.contains(&root) {
+            if open.len() >= MAX_OPEN_THREADS {
+                return false;
+            }
+            open.push(root);
+        }
+        true
+    }
+
+    /// Notes that the client does not show a thread any more.
+    pub fn close_thread(&self, root: MessageId) {
+        self.open_threads.lock().retain(|other| *other != root);
+    }
+
+    /// Returns whether the client shows a thread.
+    pub fn has_open(&self, root: MessageId) -> bool {
+        self.open_threads.lock().contains(&root)
     }
 
     /// Returns the changed chats of a pull reader.

@@ -237,10 +237,19 @@ pub struct TypingFields {
     #[serde(default)]
     #[schema(value_type = bool, required)]
     pub is_typing: Field,
+    /// The root of the thread in which the caller types. Missing or null: the timeline.
+    #[serde(default)]
+    #[schema(value_type = Option<MessageId>)]
+    pub thread: Field,
 }
 
 impl TypingFields {
-    pub fn check(self) -> Result<bool, FieldErrors> {
-        self.is_typing.boolean().map_err(|sentence| FieldErrors::of("is_typing", sentence))
+    pub fn check(self) -> Result<(bool, Option<MessageId>), FieldErrors> {
+        let mut errors = FieldErrors::default();
+        let is_typing = errors.note("is_typing", self.is_typing.boolean());
+        match (is_typing, errors.note("thread", message_id(&self.thread))) {
+            (Some(is_typing), Some(thread)) => Ok((is_typing, thread)),
+            _ => Err(errors),
+        }
     }
 }

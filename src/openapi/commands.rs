@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// Commands: type, fields (required ones with `!`), description and an example.
-const COMMANDS: [(&str, &str, &str, &str); 11] = [
+const COMMANDS: [(&str, &str, &str, &str); 13] = [
     (
         "send_message",
         "chat_id! content client_id reply_to mentions thread also_in_chat forward custom",
@@ -38,10 +38,12 @@ const COMMANDS: [(&str, &str, &str, &str); 11] = [
     ),
     (
         "typing",
-        "chat_id! is_typing!",
+        "chat_id! is_typing! thread",
         "Signals that the caller is typing.",
         r#"{"chat_id": 1, "is_typing": true}"#,
     ),
+    ("open_thread", "root!", "Receives who is typing in a thread. At most 5 threads are open on a socket.", r#"{"root": 5}"#),
+    ("close_thread", "root!", "Ends what `open_thread` began.", r#"{"root": 5}"#),
     ("watch", "chat_id!", "Subscribes to a public room without joining it.", r#"{"chat_id": 4}"#),
     ("unwatch", "chat_id!", "Ends the subscription of `watch`.", r#"{"chat_id": 4}"#),
     (

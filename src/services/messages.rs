@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 
 use crate::{
     auth::Caller,
-    chat::Answered,
+    chat::{Answered, TypingSignal},
     core::model::{
         ChatId, Command, CustomChange, Message, MessageId, NewMessage, Refusal, UserId,
         command::{Action, MeChange, MessageEdit, ReactIntent},
@@ -249,13 +249,18 @@ pub async fn change_me(
     Ok(())
 }
 
-/// Publishes that the caller started or stopped typing in a chat.
-pub async fn typing(state: &AppState, caller: &Caller, chat: ChatId, fields: Checked<bool>) -> Result<()> {
+/// Publishes that the caller started or stopped typing in a chat or in a thread.
+pub async fn typing(
+    state: &AppState,
+    caller: &Caller,
+    chat: ChatId,
+    fields: Checked<(bool, Option<MessageId>)>,
+) -> Result<()> {
     let by = caller.id();
     // Checked first, so that non-members cannot start the chat's actor or make it load its members.
     state.permitted(chat, by, Ability::Write).await?;
-    let is_typing = fields.into_result()?;
-    state.directory.typing(chat, by, is_typing).await?;
+    let (is_typing, thread) = fields.into_result()?;
+    state.directory.typing(chat, TypingSignal { user: by, thread, is_typing }).await?;
     Ok(())
 }
 

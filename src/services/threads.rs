@@ -4,10 +4,36 @@ use super::{checked::Checked, messages};
 use crate::{
     auth::Caller,
     chat::Answered,
-    core::model::{Command, MessageId, Refusal, command::Action, permission::Ability},
+    core::model::{Command, FieldErrors, MessageId, Refusal, command::Action, permission::Ability},
     error::ApiError,
+    hub::{Subscriber, subscriber::MAX_OPEN_THREADS},
     state::AppState,
+    storage::{
+        queries::{membership, threads as thread_queries},
+        tables::positions,
+    },
 };
+
+/// Lets a socket receive who is typing in a thread, whose chat the caller reads.
+pub async fn open(
+    state: &AppState,
+    caller: &Caller,
+    socket: &Subscriber,
+    root: MessageId,
+) -> Result<(), ApiError> {
+    let user = caller.id();
+    let found = state.readers.query(move |conn| {
+        let (chat, _) = positions::locate(conn, root)?.ok_or(Refusal::NotFound)?;
+        membership::authorized(conn, chat, user, Ability::Read)?;
+        thread_queries::root_in(conn, chat, root)?.ok_or_else(|| Refusal::NotFound.into())
+    });
+    found.await?;
+    if socket.open_thread(root) {
+        return Ok(());
+    }
+    let sentence = format!("A socket has no more than {MAX_OPEN_THREADS} threads open.");
+    Err(FieldErrors::of("root", sentence).into())
+}
 
 /// Follows a thread, or stops following it.
 pub async fn follow(

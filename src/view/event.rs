@@ -51,7 +51,15 @@ pub enum Frame<'a> {
     /// All reactions of a message, as they are now.
     ReactionUpdated { chat_id: ChatId, seq: Seq, message_id: MessageId, reactions: &'a [Reaction] },
     /// A member started or stopped typing. Ephemeral: it has no number.
-    Typing { chat_id: ChatId, user_id: UserId, is_typing: bool },
+    Typing {
+        chat_id: ChatId,
+        user_id: UserId,
+        is_typing: bool,
+        /// The root of the thread; only for connections that have opened it. Missing for the timeline.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        #[schema(nullable = false)]
+        thread: Option<MessageId>,
+    },
     /// A member's read marker moved.
     Read {
         chat_id: ChatId,
@@ -395,7 +403,12 @@ pub mod frames {
     }
 
     /// Renders the start or end of typing.
-    pub fn typing(chat_id: ChatId, user_id: UserId, is_typing: bool) -> ByteString {
-        render(&Frame::Typing { chat_id, user_id, is_typing })
+    pub fn typing(
+        chat_id: ChatId,
+        user_id: UserId,
+        thread: Option<MessageId>,
+        is_typing: bool,
+    ) -> ByteString {
+        render(&Frame::Typing { chat_id, user_id, is_typing, thread })
     }
 }

@@ -78,6 +78,10 @@ pub(crate) struct ClientFrame {
     #[serde(default)]
     #[schema(value_type = bool)]
     pub(super) is_typing: Field,
+    /// The root of a thread.
+    #[serde(default)]
+    #[schema(value_type = MessageId)]
+    root: Field,
     /// The last `seq` received of each chat, by chat id.
     #[serde(default)]
     #[schema(value_type = BTreeMap<String, i64>)]
@@ -111,13 +115,15 @@ impl ClientFrame {
 
     /// Returns the command's name for the log, or `...` for one that does not exist: it may be any text.
     pub(super) fn name(&self) -> &'static str {
-        const NAMES: [&str; 8] = [
+        const NAMES: [&str; 10] = [
             "send_message",
             "edit_message",
             "delete_message",
             "react",
             "mark_as_read",
             "typing",
+            "open_thread",
+            "close_thread",
             "watch",
             "unwatch",
         ];
@@ -173,6 +179,10 @@ impl ClientFrame {
 
     pub(super) fn chat(&self) -> Result<ChatId, ApiError> {
         id("chat_id", &self.chat_id).map(ChatId)
+    }
+
+    pub(super) fn root(&self) -> Result<MessageId, ApiError> {
+        id("root", &self.root).map(MessageId)
     }
 
     pub(super) fn message(&self) -> Result<MessageId, ApiError> {

@@ -28,7 +28,7 @@ use crate::{
     hub::{CloseReason, Subscriber},
     input::{EditFields, Field, MarkFields, PostFields, ReactFields, TypingFields},
     rate_limit::LimitClass,
-    services::{checked::Checked, messages},
+    services::{checked::Checked, messages, threads},
     state::AppState,
 };
 
@@ -179,8 +179,16 @@ async fn run_command(client: &Client, frame: ClientFrame) -> Result<Ack, ApiErro
             Ok(Ack::Marked { marked_count })
         }
         "typing" => {
-            let fields = TypingFields { is_typing: frame.is_typing.clone() };
+            let fields = TypingFields { is_typing: frame.is_typing.clone(), thread: frame.thread.clone() };
             messages::typing(state, caller, frame.chat()?, fields.check().into()).await?;
+            Ok(Ack::Done {})
+        }
+        "open_thread" => {
+            threads::open(state, caller, socket, frame.root()?).await?;
+            Ok(Ack::Done {})
+        }
+        "close_thread" => {
+            socket.close_thread(frame.root()?);
             Ok(Ack::Done {})
         }
         "watch" => Ok(Ack::Watching { seq: watch(state, socket, watched, frame.chat()?).await? }),

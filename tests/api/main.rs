@@ -35,6 +35,7 @@ mod limits;
 mod markers;
 mod me;
 mod members;
+mod mentions;
 mod message_history;
 mod messages;
 mod metrics;

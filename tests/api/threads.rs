@@ -332,3 +332,44 @@ async fn connections_get_the_form_that_they_know() {
     }
     is_consistent(&server).await;
 }
+
+#[actix_rt::test(system = "crate::System")]
+async fn typing_in_a_thread_is_for_those_who_show_it() {
+    let server = Server::start().await;
+    let [ann, bob, eve] = server.users(["ann", "bob", "eve"]).await;
+    let chat = ann.group("Team", &[&bob]).await;
+    let root = ann.posts(chat, "Where?").await;
+    let (mut shows, mut other) = (ann.listens().await, ann.listens().await);
+    let command = |kind: &str, root: &Value| json!({"type": kind, "id": 1, "root": root}).to_string();
+    shows.says(&command("open_thread", &root["id"])).await;
+    shows.receives("ack").await;
+    let typing = json!({"is_typing": true, "thread": root["id"]});
+    bob.post(&format!("chats/{chat}/typing/"), typing).await.expect(200);
+    let expected = json!({"type": "typing", "chat_id": chat, "user_id": bob.id, "is_typing": true, "thread": root["id"]});
+    assert_eq!(shows.receives("typing").await, expected);
+    // The other socket gets what is typed in the timeline only.
+    bob.post(&format!("chats/{chat}/typing/"), json!({"is_typing": true})).await.expect(200);
+    let in_timeline = json!({"type": "typing", "chat_id": chat, "user_id": bob.id, "is_typing": true});
+    for socket in [&mut shows, &mut other] {
+        assert_eq!(socket.receives("typing").await, in_timeline);
+    }
+    shows.says(&command("close_thread", &root["id"])).await;
+    shows.receives("ack").await;
+    let stops = json!({"type": "typing", "id": 2, "chat_id": chat, "is_typing": false, "thread": root["id"]});
+    let mut bobs = bob.listens().await;
+    bobs.says(&stops.to_string()).await;
+    bobs.receives("ack").await;
+    bob.post(&format!("chats/{chat}/typing/"), json!({"is_typing": false})).await.expect(200);
+    assert_eq!(shows.receives("typing").await["thread"], Value::Null);
+    // Five at once, and only where one may read.
+    let mut eves = eve.listens().await;
+    eves.says(&command("open_thread", &root["id"])).await;
+    assert_eq!(eves.receives("error").await["status"], 404);
+    for number in 0..6 {
+        let root = ann.posts(chat, "Another").await;
+        shows.says(&command("open_thread", &root["id"])).await;
+        let kind = if number < 5 { "ack" } else { "error" };
+        let answer = shows.receives(kind).await;
+        assert_eq!(number == 5, answer["status"] == 400, "{answer}");
+    }
+}

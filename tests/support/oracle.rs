@@ -2,7 +2,7 @@
 //! for every transport and after every lost connection.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     time::{Duration, Instant},
 };
 
@@ -10,13 +10,19 @@ use actix_web::rt::time::timeout;
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use serde_json::{Value, json};
 
-use super::{Listener, Server, User, event_stream::EventStream};
+use super::{
+    Listener, Server, User,
+    event_stream::EventStream,
+    oracle_threads::{Threads, check_timeline, check_totals, linked},
+};
 
 /// A client's state, built from events alone. It fetches a chat only after `chat_created` or `resync`.
 #[derive(Default)]
 struct Observer {
     chats: BTreeMap<i64, Known>,
     transport: Transport,
+    /// Whether it receives replies that are only in threads.
+    knows_threads: bool,
     /// When the socket was last read.
     last_read: Option<Instant>,
 }
@@ -50,6 +56,7 @@ struct Known {
     /// The observer's own settings and unread counts, as the server last sent them.
     me: Value,
     messages: BTreeMap<i64, Value>,
+    threads: Threads,
     /// Role and last read message by user id.
     members: BTreeMap<i64, (Value, Value)>,
 }
@@ -59,6 +66,8 @@ struct Known {
 struct Private {
     /// By chat: the numbers of changes delivered to one member only, each with that member's id.
     own: BTreeMap<i64, BTreeMap<i64, i64>>,
+    /// By chat: the numbers of edits of replies that are only in threads. Only clients that know threads get these.
+    in_threads: BTreeMap<i64, BTreeSet<i64>>,
     /// Each text with its chat and the number of the change that wrote it. All texts differ.
     texts: BTreeMap<String, (i64, i64)>,
     /// Absences by user and chat.
@@ -77,6 +86,14 @@ impl Private {
     /// Records the number of the change that wrote a text.
     fn wrote(&mut self, text: String, chat: &Value, answer: &Value) {
         self.texts.insert(text, (chat.as_i64().unwrap(), answer["seq"].as_i64().unwrap_or(0)));
+    }
+
+    /// Records the number of an edit, if it is of a reply that is only in a thread.
+    fn edited(&mut self, chat: &Value, answer: &Value) {
+        if answer["thread"].is_i64() && answer["also_in_chat"] == false {
+            let edits = self.in_threads.entry(chat.as_i64().unwrap()).or_default();
+            edits.insert(answer["seq"].as_i64().unwrap());
+        }
     }
 
     fn left(&mut self, user: &User, chat: &Value, seq: i64) {
@@ -120,9 +137,11 @@ impl Private {
     }
 
     /// Returns the highest number up to the head that is delivered to a user.
-    fn visible_head(&self, user: &User, chat: i64, mut head: i64) -> i64 {
-        let numbers = self.own.get(&chat);
-        while numbers.is_some_and(|numbers| numbers.get(&head).is_some_and(|other| *other != user.id)) {
+    fn visible_head(&self, user: &User, knows_threads: bool, chat: i64, mut head: i64) -> i64 {
+        let (numbers, edits) = (self.own.get(&chat), self.in_threads.get(&chat).filter(|_| !knows_threads));
+        while numbers.is_some_and(|numbers| numbers.get(&head).is_some_and(|other| *other != user.id))
+            || edits.is_some_and(|edits| edits.contains(&head))
+        {
             head -= 1;
         }
         head
@@ -130,8 +149,8 @@ impl Private {
 }
 
 impl Observer {
-    fn new(transport: Transport) -> Self {
-        Self { transport, ..Self::default() }
+    fn new((transport, knows_threads): (Transport, bool)) -> Self {
+        Self { transport, knows_threads, ..Self::default() }
     }
 
     fn known(&self) -> BTreeMap<String, i64> {
@@ -143,7 +162,7 @@ impl Observer {
         let heads = heads.as_object().unwrap();
         let is_current = |(chat, head): (&String, &Value)| {
             let chat = chat.parse().unwrap();
-            let visible = private.visible_head(user, chat, head.as_i64().unwrap());
+            let visible = private.visible_head(user, self.knows_threads, chat, head.as_i64().unwrap());
             self.chats.get(&chat).is_some_and(|known| known.seq >= visible)
         };
         heads.len() != self.chats.len() || !heads.iter().all(is_current)
@@ -162,7 +181,7 @@ impl Observer {
         match &mut self.transport {
             Transport::Socket(Some(_)) | Transport::Stream { open: Some(_), .. } => {}
             Transport::Socket(None) => {
-                let (listener, missed, ack) = user.resumes(json!(self.known())).await;
+                let (listener, missed, ack) = user.resumes_with(self.knows_threads, json!(self.known())).await;
                 self.follow(user, missed, &ack, private).await;
                 self.last_read = Some(Instant::now());
                 self.transport = Transport::Socket(Some(listener));
@@ -170,7 +189,7 @@ impl Observer {
             Transport::Stream { open: None, cursor } => {
                 // An empty position: every chat is new.
                 let from = if cursor.is_empty() { ":" } else { cursor };
-                let stream = user.streams_from("", from).await.unwrap();
+                let stream = user.streams_from(if self.knows_threads { "?threads=1" } else { "" }, from).await.unwrap();
                 let cursor = stream.last_id.clone();
                 assert_eq!(stream.hello["chats"], json!(self.known()));
                 self.transport = Transport::Stream { open: Some(stream), cursor };
@@ -252,10 +271,18 @@ impl Observer {
             let id = chat["id"].as_i64().unwrap();
             let known = &self.chats[&id];
             let head = chat["seq"].as_i64().unwrap();
-            assert!((private.visible_head(user, id, head)..=head).contains(&known.seq), "chat {id}");
+            let visible = private.visible_head(user, self.knows_threads, id, head);
+            assert!((visible..=head).contains(&known.seq), "chat {id}");
             assert_eq!(known.members, members(chat), "chat {id}");
             assert_eq!(known.me, chat["me"], "chat {id}");
-            assert_eq!(known.messages, messages(user, id).await, "chat {id}");
+            assert_eq!(known.messages, messages(user, id, self.knows_threads).await, "chat {id}");
+            let all = messages(user, id, true).await;
+            check_timeline(user, chat, &all);
+            let threads = Threads::fetch(user, id).await;
+            threads.check(user, &all);
+            if self.knows_threads {
+                assert_eq!(known.threads, threads, "chat {id}");
+            }
             if !known.title.is_null() && chat["chat_type"] != "dm" {
                 assert_eq!(known.title, chat["title"], "chat {id}");
             }
@@ -263,7 +290,8 @@ impl Observer {
     }
 
     async fn poll(&mut self, user: &User, private: &Private) {
-        let reply = user.post("sync/", json!({"chats": self.known()})).await.expect(200).json;
+        let body = json!({"chats": self.known(), "threads": self.knows_threads});
+        let reply = user.post("sync/", body).await.expect(200).json;
         let events = reply["events"].as_array().unwrap().clone();
         self.follow(user, events, &reply, private).await;
         for chat in reply["removed"].as_array().unwrap() {
@@ -279,7 +307,9 @@ impl Observer {
         let known = self.known();
         for (chat, head) in answer["heads"].as_object().unwrap() {
             assert!(known[chat] <= head.as_i64().unwrap(), "chat {chat}: {known:?} {answer}");
-            self.chats.get_mut(&chat.parse().unwrap()).unwrap().seq = head.as_i64().unwrap();
+            let known = self.chats.get_mut(&chat.parse().unwrap()).unwrap();
+            known.seq = head.as_i64().unwrap();
+            known.threads.take(&answer["threads"]);
         }
     }
 
@@ -298,16 +328,25 @@ impl Observer {
             _ => {}
         }
         let known = self.chats.get_mut(&id).unwrap_or_else(|| panic!("not known: {event}"));
-        assert!(seq.unwrap() > known.seq, "{event} after {}", known.seq);
+        // Several events of one change have the same number.
+        let is_same = matches!(
+            event["type"].as_str().unwrap(),
+            "new_message" | "message_updated" | "message_deleted" | "thread_followed" | "thread_read" | "mentions_changed"
+        );
+        assert!(seq.unwrap() + i64::from(is_same) > known.seq, "{event} after {}", known.seq);
         known.seq = seq.unwrap();
         if known.is_loaded {
-            known.apply(event);
+            known.apply(user, event);
         }
     }
 
     /// Fetches a chat as a client does. Of two copies of a message, the one with the higher number wins.
     async fn load(&mut self, user: &User, id: i64) {
-        let (chat, page) = (user.get(&format!("chats/{id}/")).await, messages(user, id).await);
+        let (chat, page) = (
+            user.get(&format!("chats/{id}/")).await,
+            messages(user, id, self.knows_threads).await,
+        );
+        let threads = Threads::fetch(user, id).await;
         let known = self.chats.get_mut(&id).unwrap();
         // The user may have been removed by now; the event follows, and until then the state is not updated.
         // A public room is visible to non-members too.
@@ -319,15 +358,19 @@ impl Observer {
         known.me = chat.json["me"].clone();
         known.members = members(&chat.json);
         known.messages = page;
+        known.threads = threads;
     }
 }
 
 impl Known {
-    fn apply(&mut self, event: &Value) {
+    fn apply(&mut self, user: &User, event: &Value) {
         match event["type"].as_str().unwrap() {
-            "new_message" | "message_updated" | "message_deleted" => self.keep(&event["message"]),
+            "new_message" | "message_updated" | "message_deleted" => self.keep(user, event),
+            "thread_followed" | "thread_read" => self.threads.keep(event),
+            "mentions_changed" => {}
             "reaction_updated" => {
-                let message = self.messages.get_mut(&event["message_id"].as_i64().unwrap()).unwrap();
+                // A client that does not know threads does not know the reply.
+                let Some(message) = self.messages.get_mut(&event["message_id"].as_i64().unwrap()) else { return };
                 if event["seq"].as_i64() > message["seq"].as_i64() {
                     message["reactions"] = event["reactions"].clone();
                     message["seq"] = event["seq"].clone();
@@ -356,11 +399,25 @@ impl Known {
         }
     }
 
-    fn keep(&mut self, message: &Value) {
-        let known = self.messages.get(&message["id"].as_i64().unwrap());
-        if known.is_none_or(|known| known["seq"].as_i64() < message["seq"].as_i64()) {
-            self.messages.insert(message["id"].as_i64().unwrap(), without_readers(message));
+    fn keep(&mut self, user: &User, event: &Value) {
+        let (message, id) = (&event["message"], event["message"]["id"].as_i64().unwrap());
+        let known = self.messages.get(&id);
+        if known.is_some_and(|known| known["seq"].as_i64() >= message["seq"].as_i64()) {
+            return;
         }
+        match known {
+            None if event["type"] == "new_message" => self.threads.count(user, message, 1),
+            Some(known) if message["is_deleted"] == true && known["is_deleted"] == false => {
+                let known = known.clone();
+                self.threads.count(user, &known, -1);
+            }
+            Some(known) if message["is_deleted"] == false => {
+                let known = known.clone();
+                self.threads.edit(user, &known, message);
+            }
+            _ => {}
+        }
+        self.messages.insert(id, without_readers(message));
     }
 }
 
@@ -390,9 +447,10 @@ fn without_readers(message: &Value) -> Value {
     message
 }
 
-async fn messages(user: &User, chat: i64) -> BTreeMap<i64, Value> {
+async fn messages(user: &User, chat: i64, has_replies: bool) -> BTreeMap<i64, Value> {
     let mut found = BTreeMap::new();
-    let mut path = format!("chats/{chat}/messages/?page_size=100&before={}", i64::MAX);
+    let include = if has_replies { "include=replies&" } else { "" };
+    let mut path = format!("chats/{chat}/messages/?{include}page_size=100&before={}", i64::MAX);
     loop {
         let page = user.get(&path).await;
         if page.status == 404 {
@@ -402,7 +460,7 @@ async fn messages(user: &User, chat: i64) -> BTreeMap<i64, Value> {
             found.insert(message["id"].as_i64().unwrap(), without_readers(message));
         }
         let Some(oldest) = page.results().last() else { return found };
-        path = format!("chats/{chat}/messages/?page_size=100&before={}", oldest["id"]);
+        path = format!("chats/{chat}/messages/?{include}page_size=100&before={}", oldest["id"]);
     }
 }
 
@@ -422,7 +480,9 @@ pub(crate) async fn walk(server: &Server, seed: u64, mut disturb: impl AsyncFnMu
     let cut_off = || Transport::Stream { open: None, cursor: String::new() };
     let transports =
         [Transport::Socket(None), cut_off(), Transport::Polls, Transport::Socket(None), cut_off()];
-    let mut observers: Vec<Observer> = transports.into_iter().map(Observer::new).collect();
+    let know_threads = [true, true, seed % 2 == 0, false, false];
+    let observers = transports.into_iter().zip(know_threads).map(Observer::new);
+    let mut observers: Vec<Observer> = observers.collect();
     let mut private = Private::default();
     for step in 0..STEPS {
         disturb(Some(step)).await;
@@ -441,6 +501,7 @@ pub(crate) async fn walk(server: &Server, seed: u64, mut disturb: impl AsyncFnMu
         observer.connect(user, &private).await;
         observer.catch_up(user, &private).await;
         observer.compare(user, &private).await;
+        check_totals(user).await;
     }
 }
 
@@ -464,14 +525,20 @@ async fn act(random: &mut StdRng, users: &[User], private: &mut Private) {
     }
     let before = &chats[random.random_range(0..chats.len())];
     let chat = &before["id"];
-    let newest =
-        user.get(&format!("chats/{chat}/messages/?page_size=20")).await.expect(200).results().clone();
-    let message = (!newest.is_empty()).then(|| newest[random.random_range(0..newest.len())]["id"].clone());
+    let newest = user.get(&format!("chats/{chat}/messages/?include=replies&page_size=20")).await.expect(200);
+    let newest = newest.results().clone();
+    let message = (!newest.is_empty()).then(|| newest[random.random_range(0..newest.len())].clone());
+    let in_timeline = newest.iter().filter(|message| message["thread"].is_null() || message["also_in_chat"] == true);
+    let in_timeline: Vec<Value> = in_timeline.cloned().collect();
+    let roots: Vec<Value> = newest.iter().filter(|message| message["thread"].is_null()).cloned().collect();
+    let marked = (!in_timeline.is_empty()).then(|| in_timeline[random.random_range(0..in_timeline.len())]["id"].clone());
     let (text, head) = (private.text(), before["seq"].as_i64().unwrap());
-    match (random.random_range(0..20), message) {
+    let id = message.as_ref().map(|message| message["id"].clone());
+    let mut pick = |below: usize| random.random_range(0..below);
+    match (pick(23), id) {
         (16, _) => {
             let rooms = user.get("rooms/?page_size=100").await.expect(200).ids();
-            if let Some(room) = rooms.get(random.random_range(0..5)) {
+            if let Some(room) = rooms.get(pick(5)) {
                 let joined = user.joins(*room).await;
                 private.returned(user, *room, joined["seq"].as_i64().unwrap());
             }
@@ -481,25 +548,47 @@ async fn act(random: &mut StdRng, users: &[User], private: &mut Private) {
             private.left(user, chat, head + 1);
         }
         (0..6, _) | (_, None) => {
-            let posted = user.posts(chat, &text).await;
+            let mut body = linked(&mut pick, &roots, users);
+            body["content"] = json!(text);
+            let posted = user.post(&format!("chats/{chat}/messages/"), body).await.expect(201).json;
             private.wrote(text, chat, &posted);
         }
+        (20, _) => {
+            let Some(root) = roots.first() else { return };
+            let path = format!("messages/{}/follow/", root["id"]);
+            match pick(2) {
+                0 => drop(user.put(&path, json!({})).await.expect(200)),
+                _ => drop(user.delete(&path).await.expect(204)),
+            }
+            private.record_private(user, before, &user.sees(chat).await);
+        }
+        (21 | 22, Some(id)) => {
+            let Some(message) = &message else { return };
+            let root = if message["thread"].is_null() { &id } else { &message["thread"] };
+            let up_to = if message["thread"].is_null() { json!({}) } else { json!({"message_id": id}) };
+            user.post(&format!("messages/{root}/mark-as-read/"), up_to).await.expect(200);
+            private.record_private(user, before, &user.sees(chat).await);
+        }
         (6 | 7, Some(id)) => {
-            let edited = user.patch(&format!("messages/{id}/"), json!({"content": text})).await;
+            let mut body = linked(&mut pick, &[], users);
+            body["content"] = json!(text);
+            let edited = user.patch(&format!("messages/{id}/"), body).await;
+            private.edited(chat, &edited.json);
             private.wrote(text, chat, &edited.json);
         }
         (8, Some(id)) => drop(user.delete(&format!("messages/{id}/")).await),
         (9 | 10, Some(id)) => {
-            let emoji = ["👍", "🎉"][random.random_range(0..2)];
+            let emoji = ["👍", "🎉"][pick(2)];
             user.post(&format!("messages/{id}/reactions/"), json!({"emoji": emoji})).await;
         }
-        (11, Some(id)) => {
+        (11, Some(_)) => {
+            let Some(id) = marked else { return };
             user.post(&format!("chats/{chat}/mark-as-read/"), json!({"message_id": id})).await.expect(200);
             private.record_private(user, before, &user.sees(chat).await);
         }
-        (18, message) => {
-            let me = [json!({"is_pinned": random.random_bool(0.5)}), json!({"unread_from": message})];
-            let me = me[random.random_range(0..2)].clone();
+        (18, _) => {
+            let me = [json!({"is_pinned": pick(2) == 0}), json!({"unread_from": marked})];
+            let me = me[pick(2)].clone();
             let reply = user.patch(&format!("chats/{chat}/me/"), me).await.expect(200);
             private.record_private(user, before, &reply.json);
         }
@@ -517,7 +606,7 @@ async fn act(random: &mut StdRng, users: &[User], private: &mut Private) {
             }
         }
         (14, _) => {
-            let role = ["admin", "member"][random.random_range(0..2)];
+            let role = ["admin", "member"][pick(2)];
             user.patch(&format!("chats/{chat}/members/{}/", other.id), json!({"role": role})).await;
         }
         _ => {

@@ -203,7 +203,13 @@ impl User {
     /// Opens a socket with `?resume=1`, sends the known heads, and receives the missed events up to the
     /// `ack`.
     pub(crate) async fn resumes(&self, known: Value) -> (Listener, Vec<Value>, Value) {
-        let mut listener = self.connects_with("?resume=1").await.unwrap();
+        self.resumes_with(false, known).await
+    }
+
+    /// The same, for a client that may know threads.
+    pub(crate) async fn resumes_with(&self, threads: bool, known: Value) -> (Listener, Vec<Value>, Value) {
+        let query = if threads { "?resume=1&threads=1" } else { "?resume=1" };
+        let mut listener = self.connects_with(query).await.unwrap();
         listener.hello = listener.receives("hello").await;
         let (missed, ack) = listener.catches_up(known).await;
         (listener, missed, ack)

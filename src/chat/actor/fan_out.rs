@@ -136,7 +136,7 @@ impl ChatActor {
             change => {
                 if let Change::MessagePosted { message, .. } = change {
                     // Posting ends typing. The message itself tells clients so; no typing event is sent.
-                    self.typing_users.stop(message.sender.id);
+                    self.typing_users.stop(message.sender.id, message.thread);
                 }
                 self.deliver_to_all(event, message);
             }

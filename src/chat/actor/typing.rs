@@ -8,11 +8,11 @@ use super::ChatActor;
 use crate::{
     bus::BusMessage,
     chat::{
-        mailbox::{Answered, LookedUp, RemoteTyping, Type, TypingTimeout},
+        mailbox::{Answered, LookedUp, RemoteTyping, Type, TypingSignal, TypingTimeout},
         typing::TypingDecision,
     },
     core::model::{Refusal, UserId},
-    hub::frame_batch::SubscriptionChange,
+    hub::{Subscriber, frame_batch::SubscriptionChange},
     storage::tables::members,
     view::frames,
 };
@@ -23,7 +23,7 @@ const TYPING_TIMEOUT: Duration = Duration::from_secs(6);
 impl ChatActor {
     /// Applies a member's signal. Looks up users not known as members.
     pub(super) fn on_type(&mut self, typing: Type, ctx: &mut Context<Self>) {
-        let user = typing.user;
+        let user = typing.signal.user;
         match self.typing_users.say(typing) {
             TypingDecision::ByMember(typing) => self.apply_and_answer(typing, ctx),
             TypingDecision::LookUp(turn) => self.look_up(user, turn),
@@ -48,21 +48,21 @@ impl ChatActor {
 
     pub(super) fn on_typing_timeout(
         &mut self,
-        TypingTimeout { user, turn }: TypingTimeout,
+        TypingTimeout { user, thread, turn }: TypingTimeout,
         ctx: &mut Context<Self>,
     ) {
-        if self.typing_users.is_latest(user, turn) {
-            self.set_typing(user, false, ctx);
+        if self.typing_users.is_latest(user, thread, turn) {
+            self.set_typing(TypingSignal { user, thread, is_typing: false }, ctx);
         }
     }
 
     /// Applies a typing signal from another node, which has checked the membership.
     pub(super) fn on_remote_typing(
         &mut self,
-        RemoteTyping { user, is_typing }: RemoteTyping,
+        RemoteTyping(signal): RemoteTyping,
         ctx: &mut Context<Self>,
     ) {
-        self.set_typing(user, is_typing, ctx);
+        self.set_typing(signal, ctx);
     }
 
     fn look_up(&self, user: UserId, turn: u64) {
@@ -74,26 +74,34 @@ impl ChatActor {
     }
 
     fn apply_and_answer(&mut self, typing: Type, ctx: &mut Context<Self>) {
-        let (chat, user, is_typing) = (self.chat, typing.user, typing.is_typing);
-        self.set_typing(user, is_typing, ctx);
-        self.services.bus.publish(BusMessage::Typing { chat, user, is_typing });
+        let (chat, TypingSignal { user, thread, is_typing }) = (self.chat, typing.signal);
+        self.set_typing(typing.signal, ctx);
+        self.services.bus.publish(BusMessage::Typing { chat, user, is_typing, thread });
         typing.reply.send(Ok(Answered::Done));
     }
 
-    fn set_typing(&mut self, user: UserId, is_typing: bool, ctx: &mut Context<Self>) {
-        let was_typing = self.typing_users.stop(user);
+    /// Delivers who types in the timeline to all members, and who types in a thread to those who show it.
+    fn set_typing(
+        &mut self,
+        TypingSignal { user, thread, is_typing }: TypingSignal,
+        ctx: &mut Context<Self>,
+    ) {
+        let was_typing = self.typing_users.stop(user, thread);
         if is_typing {
-            let turn = self.typing_users.start(user);
+            let turn = self.typing_users.start(user, thread);
             ctx.run_later(TYPING_TIMEOUT, move |actor, _| {
-                actor.directory.clone().send(actor.chat, TypingTimeout { user, turn }.into());
+                actor.directory.clone().send(actor.chat, TypingTimeout { user, thread, turn }.into());
             });
         }
         if is_typing || was_typing {
             if let Some(meter) = &self.services.meter {
                 meter.typed();
             }
-            let frame = frames::typing(self.chat, user, is_typing);
-            self.deliver(None, SubscriptionChange::Same, &frame, |socket| socket.user != user);
+            let frame = frames::typing(self.chat, user, thread, is_typing);
+            let is_shown = |socket: &Subscriber| thread.is_none_or(|root| socket.has_open(root));
+            self.deliver(None, SubscriptionChange::Same, &frame, |socket| {
+                socket.user != user && is_shown(socket)
+            });
         }
     }
 }

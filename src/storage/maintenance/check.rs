@@ -2,15 +2,15 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use super::{check_threads, schema_check};
+use super::{check_mentions, check_threads, schema_check};
 use crate::{
-    core::model::{ChatId, Reaction, UserId},
+    core::model::{ChatId, Lane, Reaction, UserId},
     storage::{
         AnyConn, StorageError,
         commands::succession,
         db::{row::row, sql::sql},
         message_search,
-        queries::membership,
+        queries::{membership, unread},
         tables::{pins, sent_counts},
     },
 };
@@ -70,6 +70,7 @@ row! {
         content: String,
         reply_to: Option<i64>,
         forwarded_content: Option<String>,
+        mentions: Option<String>,
         thread_id: Option<i64>,
         thread_info: Option<String>,
         created_at: i64,
@@ -82,10 +83,12 @@ row! {
 /// The columns of a message that other checks need.
 pub(super) struct Checked {
     pub(super) id: i64,
+    pub(super) chat: i64,
     pub(super) pos: i64,
     pub(super) sender: i64,
     pub(super) is_deleted: bool,
     pub(super) created_at: i64,
+    pub(super) mentions: Option<String>,
     pub(super) thread: Option<i64>,
     pub(super) thread_info: Option<String>,
     reactions: String,
@@ -110,6 +113,7 @@ impl Checker<'_> {
         self.check_reactions(&messages)?;
         self.check_pins(&messages)?;
         check_threads::check(self, &messages)?;
+        check_mentions::check(self, &messages)?;
         let replies = messages.iter().filter(|message| message.pos < 0).count() as i64;
         let timeline: Vec<Checked> = messages.into_iter().filter(|message| message.pos > 0).collect();
         self.check_head(&timeline, replies)?;
@@ -168,8 +172,18 @@ impl Checker<'_> {
                 );
             }
             (*last_id, *last_created) = (id, created);
-            let CheckedRow { is_deleted, reactions, thread_id: thread, thread_info, created_at, .. } = row;
-            checked.push(Checked { id, pos, sender, is_deleted, created_at, thread, thread_info, reactions });
+            checked.push(Checked {
+                id,
+                chat: self.chat.0,
+                pos,
+                sender,
+                is_deleted: row.is_deleted,
+                created_at: row.created_at,
+                mentions: row.mentions,
+                thread: row.thread_id,
+                thread_info: row.thread_info,
+                reactions: row.reactions,
+            });
         }
         checked.sort_unstable_by_key(|message| message.id);
         self.report.messages += checked.len() as i64;
@@ -303,6 +317,9 @@ impl Checker<'_> {
             let what = format!("the manual unread position of user {user}");
             self.expect(&what, membership.unread_pos.unwrap_or(0), position.unwrap_or(0));
             let shown = membership.unread_count(self.conn)?;
+            let after = unread::counted_after(membership.read_pos, membership.unread_pos);
+            let mentions = membership.viewer(self.conn)?.unread_mentions;
+            check_mentions::check_unread(self, Lane::Chat(self.chat), UserId(user), (after, mentions))?;
             let is_unread = |m: &Checked| m.pos > read_pos || unread_from.is_some_and(|id| m.id >= id);
             let counts = |m: &&Checked| is_unread(m) && m.sender != user && !m.is_deleted;
             let counted = messages.iter().filter(counts).count() as i64;

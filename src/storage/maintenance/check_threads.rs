@@ -2,9 +2,12 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use super::check::{Checked, Checker};
+use super::{
+    check::{Checked, Checker},
+    check_mentions,
+};
 use crate::{
-    core::model::{MessageId, Timestamp, ThreadInfo, UserId, threads::LISTED_PARTICIPANTS},
+    core::model::{Lane, MessageId, ThreadInfo, Timestamp, UserId, threads::LISTED_PARTICIPANTS},
     storage::{
         StorageError,
         db::sql::sql,
@@ -149,6 +152,7 @@ fn check_followers(checker: &mut Checker, root: MessageId, replies: &[&Checked])
         let is_unread = |reply: &Checked, pos: i64| pos > read_pos && reply.sender != user && !reply.is_deleted;
         let counted = replies.iter().zip(1..).filter(|(reply, pos)| is_unread(reply, *pos)).count() as i64;
         checker.expect(&format!("thread {root}: the unread count of user {user}"), own.unread, counted);
+        check_mentions::check_unread(checker, Lane::Thread(root), UserId(user), (read_pos, own.mentions))?;
         let marker = replies.get((read_pos - 1).max(0) as usize).filter(|_| read_pos > 0).map(|reply| reply.id);
         let shown = own.last_read_message_id.map(|id| id.0);
         checker.expect(&format!("thread {root}: the read marker of user {user}"), shown.unwrap_or(0), marker.unwrap_or(0));

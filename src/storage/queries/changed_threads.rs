@@ -15,7 +15,7 @@ use crate::{
     },
 };
 
-/// Most changed threads of one user that are returned. Above it the client reloads its threads.
+/// Most changed threads that are returned. Above it the client reloads the chat.
 const MAX_THREADS: i64 = 500;
 
 /// Finds the roots of changed replies. A root that changed last by one of these replies becomes a part of that change,
@@ -56,31 +56,31 @@ pub(super) fn split_roots(
     Ok((found, threads))
 }
 
-/// Adds what changed for the listeners in the threads of a chat to the events with the same numbers.
+/// Adds what changed for the listeners in the threads of a chat to the last event: their counts are those of now, which
+/// all events before have led to. Returns false if that is too much.
 pub(super) fn add(
     conn: &mut AnyConn,
     chat: &Chat,
     since: Seq,
     listeners: &[UserId],
     events: &mut Vec<Event>,
-) -> Result<(), StorageError> {
-    for user in listeners {
-        let changed = follows::changed(conn, (chat.id, *user), since, MAX_THREADS)?;
-        if changed.is_empty() {
-            continue;
-        }
-        let joined_seq = members::joined_seq(conn, chat.id, *user)?;
-        for (root, seq) in changed {
-            let Some(thread) = threads::root_in(conn, chat.id, root)? else { continue };
-            let Some(follow) = follows::find(conn, root, *user, joined_seq)? else { continue };
-            let kind = OwnKind::ThreadFollowed(threads::own_thread(conn, &thread, *user, &follow)?);
-            let own = OwnChange { user: *user, kind };
-            match events.iter_mut().find(|event| event.seq == seq) {
-                Some(event) => event.own.push(own),
-                None => events.push(Event { own: vec![own], ..Event::new(chat.id, seq, Change::OwnOnly) }),
-            }
-        }
+) -> Result<bool, StorageError> {
+    let changed = follows::changed(conn, chat.id, listeners, since, MAX_THREADS + 1)?;
+    if changed.len() as i64 > MAX_THREADS {
+        return Ok(false);
     }
-    events.sort_by_key(|event| event.seq);
-    Ok(())
+    let mut own = Vec::new();
+    for (user, root) in &changed {
+        let joined_seq = members::joined_seq(conn, chat.id, *user)?;
+        let Some(thread) = threads::root_in(conn, chat.id, *root)? else { continue };
+        let Some(follow) = follows::find(conn, *root, *user, joined_seq)? else { continue };
+        let kind = OwnKind::ThreadFollowed(threads::own_thread(conn, &thread, *user, &follow)?);
+        own.push(OwnChange { user: *user, kind });
+    }
+    match events.last_mut() {
+        _ if own.is_empty() => {}
+        Some(last) => last.own.extend(own),
+        None => events.push(Event { own, ..Event::new(chat.id, chat.seq, Change::OwnOnly) }),
+    }
+    Ok(true)
 }

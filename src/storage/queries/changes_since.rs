@@ -217,8 +217,8 @@ fn events(
     changes.sort_by_key(|(seq, _)| *seq);
     let mut events: Vec<Event> =
         changes.into_iter().map(|(seq, change)| Event::new(chat.id, seq, change)).collect();
-    changed_threads::add(conn, chat, since, listeners, &mut events)?;
-    Ok((events.len() <= MAX_EVENTS).then_some(events))
+    let is_complete = changed_threads::add(conn, chat, since, listeners, &mut events)?;
+    Ok((is_complete && events.len() <= MAX_EVENTS).then_some(events))
 }
 
 type Changes = Vec<(Seq, Change)>;

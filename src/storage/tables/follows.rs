@@ -77,17 +77,19 @@ pub fn put(conn: &mut AnyConn, key: FollowKey, follow: &Follow, seq: Seq) -> Res
     Ok(())
 }
 
-/// Returns the relations of a user in a chat that changed after change `since`, each with the number of its change.
+/// Returns the users and threads whose relation changed after change `since` of a chat.
 pub fn changed(
     conn: &mut AnyConn,
-    (chat, user): (ChatId, UserId),
+    chat: ChatId,
+    users: &[UserId],
     since: Seq,
     limit: i64,
-) -> Result<Vec<(MessageId, Seq)>, StorageError> {
+) -> Result<Vec<(UserId, MessageId)>, StorageError> {
+    let ids: Vec<i64> = users.iter().map(|user| user.0).collect();
     let rows = sql!(
-        "SELECT root_id, seq FROM follows WHERE chat_id = ? AND user_id = ? AND seq > ? ORDER BY seq LIMIT ?",
+        "SELECT user_id, root_id FROM follows WHERE chat_id = ? AND user_id IN ? AND seq > ? ORDER BY seq LIMIT ?",
         chat,
-        user,
+        ids.as_slice(),
         since,
         limit
     );

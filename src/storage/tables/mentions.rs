@@ -17,7 +17,7 @@ use crate::{
 pub const EVERYONE: UserId = UserId(0);
 
 /// Number of positions of a block.
-const BLOCK: i64 = 256;
+pub const BLOCK: i64 = 256;
 
 row! {
     /// A user whom a message mentions.
