@@ -2,7 +2,7 @@
 
 import { useAppContext, useMinute, useRetry, useStore } from "./app-context.js";
 import { Avatar } from "./avatar.js";
-import { classes, html, useEffect, useLatest, useState } from "./html.js";
+import { classes, html, useEffect, useLatest, useRef, useState } from "./html.js";
 import { mentionsUser } from "./mentions.js";
 import { Skeletons } from "./message-list.js";
 import { oneLine, textOf } from "./text.js";
@@ -16,8 +16,13 @@ export function MentionList({ selected, address, onSelect }) {
   const [page, setPage] = useState(/** @type {any} */ ({ messages: null, count: 1, hasMore: false }));
   const [problem, setProblem] = useState(/** @type {any} */ (null));
   useMinute();
+  // A change during a load may not be in its answer.
+  const loading = useRef({ isOn: false, isLate: false });
   /** Loads so many pages from the top, since new mentions move all others. */
   const load = useLatest(async (count = page.count) => {
+    loading.current.isLate = loading.current.isOn;
+    if (loading.current.isOn) return;
+    loading.current.isOn = true;
     setProblem(null);
     try {
       const messages = [];
@@ -31,6 +36,8 @@ export function MentionList({ selected, address, onSelect }) {
     } catch (error) {
       setProblem(error);
     }
+    loading.current.isOn = false;
+    if (loading.current.isLate) load(count);
   });
   useEffect(() => void load(), [client]);
   useRetry(problem, load);
@@ -38,7 +45,7 @@ export function MentionList({ selected, address, onSelect }) {
     () =>
       client.on("message", ({ message, change }) => {
         const isListed = page.messages?.some(({ id }) => id === message.id);
-        if (isListed || (change !== "deleted" && mentionsUser(message, client.state.me))) load();
+        if (isListed || loading.current.isOn || (change !== "deleted" && mentionsUser(message, client.state.me))) load();
       }),
     [client, page],
   );

@@ -108,7 +108,7 @@ export function Page({ client }) {
 
   /** Shows a chat, at a message if there is one: a reply that is not in the chat in its thread. */
   const select = (chatId, hit = null, isSearching = false) => {
-    show({ chatId, root: hit && rootOf(hit), messageId: hit?.id ?? null, hit }, isSearching);
+    show({ chatId, root: hit && rootOf(hit), messageId: hit?.id ?? null, hit: hit?.highlights ? hit : null }, isSearching);
   };
   const show = (next, isSearching = false) => {
     const now = shownByAddress();
