@@ -164,3 +164,32 @@ test("in a large room the server finds the members, and only admins may mention 
   await writes(anns, `${await field(anns).inputValue()}hello`);
   await expect(bobs.locator("#message-list .gr-mention.is-me")).toHaveText(["@everyone"]);
 });
+
+onBoth("a notification says who mentioned the user, and leads there", async (t, how) => {
+  const { server, ann, bob, chat, bobs } = await annAndBob(t, how);
+  await bobs.context().addInitScript(() => {
+    globalThis.shown = [];
+    globalThis.Notification = class {
+      static permission = "granted";
+      static requestPermission = async () => "granted";
+      constructor(title, { body }) {
+        globalThis.shown.push([title, body]);
+        globalThis.latest = this;
+      }
+      close() {}
+    };
+    localStorage.setItem("greenroom-notifications", "yes");
+    document.hasFocus = () => false;
+  });
+  await bobs.goto("/");
+  await expect(bobs.locator("#chat-list")).toBeVisible();
+  const root = await helper(server, ann).sendMessage(chat.id, { content: "Lunch?" });
+  const quiet = await helper(server, ann).sendMessage(chat.id, { content: "Nobody follows this", thread: root.id });
+  const mentions = { users: [{ id: bob.id, at: [0, 4] }] };
+  const sent = await helper(server, ann).sendMessage(chat.id, { content: "@Bob, at noon?", thread: root.id, mentions });
+  const shown = () => bobs.evaluate(() => globalThis.shown);
+  await expect.poll(shown).toEqual([["Ann", "Lunch?"], ["Ann mentioned you", "@Bob, at noon?"]]);
+  await bobs.evaluate(() => globalThis.latest.onclick());
+  await expect(bobs.locator(`.gr-thread-pane [data-message-id="${sent.id}"]`)).toBeInViewport();
+  await expect(bobs.locator(`.gr-thread-pane [data-message-id="${quiet.id}"]`)).toBeVisible();
+});
