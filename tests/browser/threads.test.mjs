@@ -217,3 +217,14 @@ test("the widgets open threads over their chats", async (t) => {
   await expect(room.locator(".gr-thread-line")).toContainText("1 reply");
   await expect(room.locator(".room-message-list")).toBeVisible();
 });
+
+test("who is typing in a thread is shown there, and not in the chat", async (t) => {
+  const { anns, bobs } = await annAndBob(t, {});
+  for (const page of [anns, bobs]) await opensThread(page, "Where do we meet?");
+  await pane(bobs).getByRole("textbox", { name: "Write a reply" }).pressSequentially("At the");
+  await expect(pane(anns).getByText("Bob is typing…")).toBeVisible();
+  await expect(anns.getByText("Bob is typing…")).toHaveCount(1);
+  await replies(bobs, "At the lake");
+  await expect(reply(anns, "At the lake")).toBeInViewport();
+  await expect(pane(anns).getByText("Bob is typing…")).toHaveCount(0);
+});

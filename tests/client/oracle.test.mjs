@@ -25,7 +25,7 @@ function dice(seed) {
 /** Returns the client's whole state, in an order that does not depend on the order of events. */
 function picture(client) {
   // Other users' own settings take sequence numbers that the client does not receive.
-  const chats = client.state.chatList.map(({ seq, ...chat }) => ({ unread_mentions: 0, ...chat }));
+  const chats = client.state.chatList.map(({ seq, ...chat }) => chat);
   const stored = (all) => all.filter((message) => message.id !== null);
   const messages = chats.map(({ id }) => [id, stored(client.state.messages(id))]);
   const threads = client.state.threads.map(({ messages, title, ...thread }) => ({ ...thread, messages: stored(messages) }));
