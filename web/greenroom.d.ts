@@ -100,7 +100,59 @@ export interface Message {
   reply_to: Quote | null;
   /** The text of another message that it forwards, as it was then. `content` may then be empty. */
   forwarded_from: Forwarded | null;
+  /** The root of the thread that it replies in. */
+  thread: number | null;
+  /** Whether a reply in a thread is in the timeline of the chat as well. */
+  also_in_chat: boolean;
+  /** On roots: the state of the thread. Null if it has no reply. */
+  thread_info: ThreadInfo | null;
+  mentions: Mentions;
   seq: number;
+}
+
+/** Who is mentioned. */
+export interface Mentions {
+  /** `at`: where the content names the user, in code points; the end is exclusive. */
+  users: { id: number; at?: [number, number] }[];
+  /** All members. */
+  everyone: boolean;
+  /** The members who were connected. */
+  here: boolean;
+}
+
+/** What the root of a thread shows of it. Deleted replies do not count. */
+export interface ThreadInfo {
+  reply_count: number;
+  last_reply_at: string | null;
+  /** The first 5 users who replied. */
+  participants: number[];
+  participant_count: number;
+}
+
+/** The user's own state of a thread. */
+export interface OwnThread {
+  is_followed: boolean;
+  /** Replies of others after the read marker. 0 if the user does not follow the thread. */
+  unread: number;
+  /** Those that mention the user. */
+  mentions: number;
+  /** The last reply that is read; null: none. */
+  last_read_message_id: number | null;
+}
+
+/** A thread as the API returns it. */
+export interface FoundThread extends OwnThread {
+  root: Message;
+  chat: Pick<Chat, "id" | "title" | "chat_type">;
+  /** The newest reply that is not deleted. */
+  last_reply: Message | null;
+}
+
+/** Unread replies in a thread. */
+export interface UnreadThread {
+  chat: number;
+  unread: number;
+  mentions: number;
 }
 
 /** The text that a message forwards. */
@@ -167,6 +219,8 @@ export interface Chat {
   custom: Custom;
   last_read_message_id: number | null;
   unread_count: number;
+  /** Unread messages that mention the user. */
+  unread_mentions: number;
   my_role: Role | null;
   /** Null in a room that the user is not in. */
   me: Me | null;
@@ -207,6 +261,10 @@ export interface Snapshot {
   /** The `seq` of the latest change of each chat. */
   heads: Record<string, number>;
   unread: Record<string, number>;
+  /** Unread mentions by chat. */
+  chat_mentions: Record<string, number>;
+  /** Followed threads with unread replies, by the id of the root. */
+  threads: Record<string, UnreadThread>;
   /** Online users with whom the user shares a dm; and when users were last seen, by id. */
   users_online: number[];
   last_seen: Record<string, string>;
@@ -216,6 +274,9 @@ export interface News {
   events: FeedEvent[];
   heads: Record<string, number>;
   unread: Record<string, number>;
+  /** Unread mentions by chat. */
+  chat_mentions: Record<string, number>;
+  threads: Record<string, UnreadThread>;
   removed: number[];
 }
 
@@ -417,8 +478,21 @@ export class Api {
   messages(chatId: number, query?: MessagesQuery): Promise<Page<Message>>;
   message(id: number): Promise<Message>;
   /** Prefer `Greenroom.send`, which retries and never loses the message. */
-  sendMessage(chatId: number, fields: { content?: string; client_id?: string; reply_to?: number | null; forward?: number | null; custom?: Custom }): Promise<Message>;
-  editMessage(id: number, content: string): Promise<Message>;
+  sendMessage(
+    chatId: number,
+    fields: {
+      content?: string;
+      client_id?: string;
+      reply_to?: number | null;
+      forward?: number | null;
+      thread?: number | null;
+      also_in_chat?: boolean;
+      mentions?: Partial<Mentions>;
+      custom?: Custom;
+    },
+  ): Promise<Message>;
+  /** Without `mentions`, those of the message stay. */
+  editMessage(id: number, content: string, mentions?: Partial<Mentions>): Promise<Message>;
   /** Merges data into a message's: null removes a name, and instead of the object all names. */
   setMessageCustom(id: number, custom: Custom | null): Promise<Message>;
   deleteMessage(id: number): Promise<null>;
@@ -435,6 +509,17 @@ export class Api {
   /** Saves a draft. An empty one is removed: then the result is null. */
   saveDraft(chatId: number, fields: DraftFields, options?: { thread?: number | null; keepalive?: boolean }): Promise<Draft | null>;
   removeDraft(chatId: number, options?: { thread?: number | null }): Promise<null>;
+  /** The replies of a thread, newest first. */
+  replies(root: number, query?: ListQuery & { before?: number; after?: number }): Promise<Page<Message>>;
+  /** The messages that mention the user, newest first. */
+  mentions(query?: ListQuery & { unread?: 1 }): Promise<Page<Message>>;
+  /** The threads that the user follows, the one with the newest reply first. */
+  threads(query?: ListQuery & { unread?: 1 }): Promise<Page<FoundThread>>;
+  thread(root: number): Promise<FoundThread>;
+  followThread(root: number): Promise<FoundThread>;
+  unfollowThread(root: number): Promise<null>;
+  /** Marks the replies up to one as read; without `messageId`, all. */
+  markThreadAsRead(root: number, messageId?: number): Promise<{ status: "success"; marked_count: number }>;
 
   toggleReaction(id: number, emoji: string): Promise<Reacted>;
   addReaction(id: number, emoji: string): Promise<Reacted>;
@@ -442,8 +527,15 @@ export class Api {
 
   /** Marks messages as read up to one; without `messageId`, all. */
   markAsRead(chatId: number, messageId?: number): Promise<{ status: "success"; marked_count: number }>;
-  typing(chatId: number, isTyping: boolean): Promise<{ status: "success" }>;
-  unread(): Promise<{ total: number; chats: Record<string, number> }>;
+  typing(chatId: number, isTyping: boolean, thread?: number): Promise<{ status: "success" }>;
+  unread(): Promise<{
+    total: number;
+    mentions: number;
+    chats: Record<string, number>;
+    chat_mentions: Record<string, number>;
+    threads: Record<string, UnreadThread>;
+    threads_total: number;
+  }>;
 
   /** `search`: words in the members' names. */
   members(chatId: number, query?: ListQuery & { search?: string; match?: Match }): Promise<Page<ChatMember>>;
@@ -510,6 +602,9 @@ export interface OutgoingMessage {
   /** The id of the message that it forwards. */
   readonly forward: number | null;
   readonly forwarded_from: Forwarded | null;
+  readonly thread: number | null;
+  readonly also_in_chat: boolean;
+  readonly mentions: Mentions;
   readonly client_id: string;
   readonly created_at: string;
   readonly sender: User | null;
@@ -526,6 +621,25 @@ export interface OutgoingMessage {
 
 /** Oldest first. Outgoing messages are last, and have no id. */
 export type Messages = readonly (Message | OutgoingMessage)[];
+
+/** A thread that the client knows. A change replaces the object. */
+export interface Thread extends Omit<OwnThread, "last_read_message_id"> {
+  /** The id of its root. */
+  readonly id: number;
+  readonly chat: number;
+  /** The title of the chat. */
+  readonly title: string;
+  /** Undefined: not known yet. */
+  readonly last_read_message_id: number | null | undefined;
+  /** Null until the thread was loaded. */
+  readonly root: Message | null;
+  readonly last_reply: Message | null;
+  /** The replies of an open thread, oldest first, as `State.messages` has those of a chat. The root is not among them. */
+  readonly messages: Messages;
+  readonly isOpen: boolean;
+  readonly hasOlder: boolean;
+  readonly hasNewer: boolean;
+}
 
 /** The client's copy of the user's chats. Objects are replaced when they change, never altered: compare them with `===`. */
 export interface State {
@@ -549,6 +663,16 @@ export interface State {
    * the outgoing ones; or, if `hasNewer`, earlier. The same array until something changes.
    */
   messages(chatId: number): Messages;
+  /** A thread by the id of its root; null if the client knows nothing of it. */
+  thread(root: number): Thread | null;
+  /** The loaded threads that the user follows, the one with the newest reply first. See `loadThreads`. */
+  readonly threads: readonly Thread[];
+  /** Whether the user follows threads that are not loaded. */
+  readonly hasMoreThreads: boolean;
+  /** The number of threads with unread replies. */
+  readonly unreadThreads: number;
+  /** The number of unread mentions in all chats and threads. */
+  readonly unreadMentions: number;
   /** The pinned messages, the one pinned last first. Null until `loadPins`. */
   pins(chatId: number): readonly Message[] | null;
   /**
@@ -561,8 +685,8 @@ export interface State {
   isOpen(chatId: number): boolean;
   hasOlder(chatId: number): boolean;
   hasNewer(chatId: number): boolean;
-  /** Ids of the other users who are typing. */
-  typing(chatId: number): number[];
+  /** Ids of the other users who are typing: in a chat, or in an open thread of it, over sockets only. */
+  typing(chatId: number, root?: number | null): number[];
 }
 
 // ------------------------------------------------------------------------------------------------------------ Client
@@ -583,11 +707,14 @@ export interface Events {
   slow: { isSlow: boolean };
   /**
    * A message is new, updated or deleted: once for each change, also for changes missed while disconnected, unless a chat
-   * had more than 500. A reaction is an update of a loaded message. Loading a message emits nothing.
+   * had more than 500. A reaction is an update of a loaded message. Loading a message emits nothing. Replies in threads
+   * have a `thread`, and unless `also_in_chat`, they are not in the timeline of the chat.
    */
   message: { chatId: number; message: Message; change: "new" | "updated" | "deleted" };
   /** `state.messages(chatId)` has changed. */
   messages: { chatId: number };
+  /** `state.thread(root)` has changed: its replies, or the user's own state of it. */
+  thread: { chatId: number; root: number };
   /** `state.pins(chatId)` has changed. */
   pins: { chatId: number };
   /** A draft of the chat has changed; null: all were loaded. */
@@ -595,7 +722,8 @@ export interface Events {
   /** A chat or a watched room has changed; null: it was removed. */
   chat: { chatId: number; chat: Chat | null };
   unread: { total: number };
-  typing: { chatId: number; users: number[] };
+  /** `thread`: the root of the thread in which the users are typing; null: the chat. */
+  typing: { chatId: number; thread: number | null; users: number[] };
   read: { chatId: number; userId: number; messageId: number };
   presence: { userId: number; is_online: boolean; last_seen: string | null };
   /** `state.me` has changed. */
@@ -655,6 +783,27 @@ export class Greenroom {
   /** Saves a draft. An empty one is removed: then the result is null. With `keepalive` the request outlives the page. */
   saveDraft(chatId: number, fields: DraftFields, options?: { thread?: number | null; keepalive?: boolean }): Promise<Draft | null>;
   removeDraft(chatId: number, options?: { thread?: number | null }): Promise<null>;
+  /** Opens a thread: loads it and its newest replies, and keeps them up to date. */
+  openThread(root: number): Promise<Thread>;
+  /** Opens a thread at a reply and those around it, unless that one is loaded already. */
+  openThreadAt(root: number, messageId: number): Promise<Thread>;
+  /** Loads the newest replies, after `openThreadAt`. */
+  openNewestReplies(root: number): Promise<Thread>;
+  /** Drops the replies of a thread. */
+  closeThread(root: number): void;
+  /** Loads a page of older replies. Returns whether there are more. */
+  loadOlderReplies(root: number): Promise<boolean>;
+  /** After `openThreadAt`: loads a page of newer replies. Returns whether there are more. */
+  loadNewerReplies(root: number): Promise<boolean>;
+  /** Loads the first page of the threads that the user follows. From then on, `state.threads` is up to date. */
+  loadThreads(): Promise<readonly Thread[]>;
+  /** Loads more of them. Returns whether there are still more. */
+  loadMoreThreads(): Promise<boolean>;
+  /** Starts or stops following a thread. */
+  followThread(root: number, isFollowed?: boolean): Promise<void>;
+  /** Marks the loaded replies of a thread as read, or those up to one. Returns how many replies of others became read. */
+  markThreadAsRead(root: number, messageId?: number): Promise<number>;
+
   /** Loads more chats. Returns whether there are still more. */
   loadMoreChats(): Promise<boolean>;
   /** Loads all chats with unread messages, however far down the list they are. */
@@ -670,14 +819,15 @@ export class Greenroom {
   watch(chatId: number): Promise<Chat | undefined>;
   unwatch(chatId: number): void;
 
-  /** Sends a message. It is in the state at once. It is retried until the server stores or refuses it, also after a reload. */
-  send(chatId: number, content: string, options?: { custom?: Custom; replyTo?: Pick<Message, "id" | "sender" | "content">; forward?: Message }): OutgoingMessage;
-  edit(messageId: number, content: string): Promise<Message>;
+  /** Sends a message, or with `thread`, the id of a root, a reply in a thread. It is in the state at once. It is retried until the server stores or refuses it, also after a reload. */
+  send(chatId: number, content: string, options?: { custom?: Custom; replyTo?: Pick<Message, "id" | "sender" | "content">; forward?: Message; thread?: number | null; also_in_chat?: boolean; mentions?: Mentions }): OutgoingMessage;
+  /** Edits a message. Without `mentions`, those of the message stay. */
+  edit(messageId: number, content: string, options?: { mentions?: Mentions }): Promise<Message>;
   delete(messageId: number): Promise<void>;
   /** Adds or removes the user's reaction. Without `action` it toggles, for a loaded message. */
   react(messageId: number, emoji: string, action?: "add" | "remove"): Promise<"added" | "removed">;
   /** Marks a chat's loaded messages as read, or those up to a message. Returns how many messages of others became read. */
   markAsRead(chatId: number, messageId?: number): Promise<number>;
   /** Call it at each keystroke, and with false when the text is empty. Commands to the server are throttled. */
-  typing(chatId: number, isTyping?: boolean): void;
+  typing(chatId: number, isTyping?: boolean, root?: number | null): void;
 }

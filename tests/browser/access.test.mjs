@@ -161,8 +161,8 @@ test("everything can be done with the keyboard alone, and the focus is never los
   await press("ArrowUp");
   await expect(message(page, "From the keyboard")).toBeFocused();
   await press("Enter");
-  await expect(page.getByRole("menuitem", { name: "Reply" })).toBeFocused();
-  await press(...Array(4).fill("ArrowDown"));
+  await expect(page.getByRole("menuitem", { name: "Reply", exact: true })).toBeFocused();
+  await press(...Array(5).fill("ArrowDown"));
   await expect(page.getByRole("menuitem", { name: "Edit" })).toBeFocused();
   await press("Enter");
   await expect(page.locator("#message-input")).toBeFocused();

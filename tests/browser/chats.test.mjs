@@ -146,7 +146,7 @@ onBoth("what the server does not allow is not offered", async (t, how) => {
   await expect(page.locator("button#current-chat-name")).toHaveCount(0);
   await expect(message(page, "Fixed").locator(".emoji-btn")).toHaveCount(0);
   await message(page, "Fixed").locator(".context-menu-btn").click();
-  await expect(page.getByRole("menuitem")).toHaveText(["Reply", "Copy text", "Forward", "Pin message"]);
+  await expect(page.getByRole("menuitem")).toHaveText(["Reply", "Reply in thread", "Copy text", "Forward", "Pin message"]);
   await page.keyboard.press("Escape");
   await page.locator("#message-input").press("ArrowUp");
   await expect(page.locator(".edit-save-btn")).toHaveCount(0);

@@ -76,7 +76,7 @@ onBoth("the usual reactions are at hand, those used last first", async (t, how) 
   const open = async () => {
     await row.hover();
     await row.locator(".context-menu-btn").click();
-    await expect(row.getByRole("menuitem", { name: "Reply" })).toBeFocused();
+    await expect(row.getByRole("menuitem", { name: "Reply", exact: true })).toBeFocused();
   };
   await open();
   await expect(row.getByRole("menuitemcheckbox")).toHaveText(["👍", "❤️", "😂", "😮", "😢", "🙏"]);

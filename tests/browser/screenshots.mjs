@@ -55,6 +55,10 @@ async function stage(t) {
   await carol.addReaction(drive, "👍");
   await bob.markAsRead(trip);
   await carol.markAsRead(trip);
+  await bob.sendMessage(trip, { content: "May my dog sit in front?", thread: drive });
+  await carol.sendMessage(trip, { content: "Only on a lap.", thread: drive });
+  const mentions = { users: [{ id: 1, at: [0, 12] }], everyone: false, here: false };
+  await bob.sendMessage(trip, { content: "@Alice Adams, do you have a blanket for him?", thread: drive, mentions });
   const room = await carol.createChat({ chat_type: "room", title: "Garden" });
   await carol.createChat({ chat_type: "room", title: "Book club" });
   await alice.joinChat(room.id);
@@ -112,6 +116,16 @@ test("pictures of every page", async (t) => {
     await bob.typing(trip, true);
     await expect(page.getByText("Bob Brown is typing…")).toBeVisible();
     await shoot(page, "chat");
+    await page.locator("#message-list .gr-thread-line").click();
+    const thread = page.locator(".gr-thread-pane");
+    await expect(thread.getByText("a blanket for him")).toBeVisible();
+    await shoot(page, "thread");
+    await thread.getByRole("textbox", { name: "Write a reply" }).fill("@");
+    await expect(page.locator(".gr-mention-list")).toBeVisible();
+    await shoot(page, "mention");
+    await thread.getByRole("textbox", { name: "Write a reply" }).fill("");
+    await thread.getByRole("button", { name: "Close thread" }).click();
+    await expect(page.locator("#message-list")).toBeVisible();
     await page.locator("#chat-menu-btn").click();
     await shoot(page, "chat-menu");
     await page.locator("#mute-chat-btn").click();
@@ -142,6 +156,12 @@ test("pictures of every page", async (t) => {
     await shoot(page, "leave");
     await page.locator("#confirmation-cancel-btn").click();
     if (options.hasTouch) await page.getByRole("button", { name: "Back to chats" }).click();
+    for (const list of ["threads", "mentions"]) {
+      await page.locator(`#${list}-btn`).click();
+      await expect(page.locator(`.${list.slice(0, -1)}-item`).first()).toBeVisible();
+      await shoot(page, list);
+      await page.locator(`#${list}-btn`).click();
+    }
     await page.locator("#browse-rooms-btn").click();
     await expect(page.locator(".room-item").first()).toBeVisible();
     await shoot(page, "rooms");

@@ -52,7 +52,7 @@ test("each endpoint has its method", async (t) => {
   assert.equal((await bob.toggleReaction(message.id, "👍")).action, "added");
   assert.equal((await bob.addReaction(message.id, "❤️")).action, "added");
   assert.equal(await bob.removeReaction(message.id, "❤️"), null);
-  assert.deepEqual(await bob.unread(), { total: 1, chats: { [chat.id]: 1 } });
+  assert.deepEqual(await bob.unread(), { total: 1, mentions: 0, chats: { [chat.id]: 1 }, chat_mentions: {}, threads: {}, threads_total: 0 });
   assert.equal((await bob.typing(chat.id, true)).status, "success");
   assert.equal((await bob.markAsRead(chat.id, message.id)).marked_count, 1);
   assert.equal((await bob.markAsRead(chat.id)).marked_count, 0);

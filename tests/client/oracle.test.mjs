@@ -26,8 +26,10 @@ function dice(seed) {
 function picture(client) {
   // Other users' own settings take sequence numbers that the client does not receive.
   const chats = client.state.chatList.map(({ seq, ...chat }) => chat);
-  const messages = chats.map(({ id }) => [id, client.state.messages(id).filter((message) => message.id !== null)]);
-  return JSON.parse(JSON.stringify({ chats, messages, unread: client.state.unread }));
+  const stored = (all) => all.filter((message) => message.id !== null);
+  const messages = chats.map(({ id }) => [id, stored(client.state.messages(id))]);
+  const threads = client.state.threads.map(({ messages, title, ...thread }) => ({ ...thread, messages: stored(messages) }));
+  return JSON.parse(JSON.stringify({ chats, messages, threads, unread: client.state.unread, unreadThreads: client.state.unreadThreads }));
 }
 
 /** 0: the request failed over the broken proxy. */
@@ -39,6 +41,8 @@ function refused(error) {
 class Walk {
   chats = [];
   messages = [];
+  /** Messages that may have threads. */
+  roots = [];
   posted = 0;
 
   constructor({ random, one }, people, observer, road) {
@@ -51,8 +55,18 @@ class Walk {
     const chat = this.one(this.chats);
     // Prefers newer messages.
     const { id: message, by: sender } = this.one(this.random() < 0.5 ? this.messages.slice(-8) : this.messages) ?? {};
+    const { id: root, chat: rootChat } = this.one(this.random() < 0.7 ? this.roots.slice(-3) : this.roots) ?? {};
     const deeds = [
       [24, () => this.posts(who, chat)],
+      [14, () => this.replies(who, root, rootChat)],
+      [4, () => this.observer.send(rootChat, `observed ${++this.posted}`, { thread: root, also_in_chat: this.random() < 0.3 })],
+      [4, () => who.api.markThreadAsRead(root, undefined)],
+      [4, () => this.observer.markThreadAsRead(root)],
+      [2, () => this.one([who, this.people[1]]).api.followThread(root)],
+      [2, () => this.one([who, this.people[1]]).api.unfollowThread(root)],
+      [5, () => this.observer.openThread(root)],
+      [2, () => this.observer.loadOlderReplies(root)],
+      [2, () => this.observer.loadThreads()],
       [8, () => this.observer.send(chat, `observed ${++this.posted}`)],
       [8, () => sender?.api.editMessage(message, `edited ${++this.posted}`)],
       [8, () => sender?.api.deleteMessage(message)],
@@ -88,6 +102,16 @@ class Walk {
     const burst = this.random() < 0.2 ? 30 : 1;
     for (let number = 0; number < burst; number++) {
       const { id } = await who.api.sendMessage(chat, { content: `message ${++this.posted}` });
+      this.messages.push({ id, by: who });
+      this.roots.push({ id, chat });
+    }
+  }
+
+  async replies(who, root, chat) {
+    const burst = this.random() < 0.1 ? 20 : 1;
+    for (let number = 0; number < burst; number++) {
+      const fields = { content: `reply ${++this.posted}`, thread: root, also_in_chat: this.random() < 0.3 };
+      const { id } = await who.api.sendMessage(chat, fields);
       this.messages.push({ id, by: who });
     }
   }
@@ -139,9 +163,17 @@ for (const seed of SEEDS) {
         const fresh = server.client(bob);
         await fresh.start();
         for (const client of [observer, fresh]) {
+          await client.loadThreads();
+          while (await client.loadMoreThreads());
+        }
+        for (const client of [observer, fresh]) {
           for (const { id } of fresh.state.chatList) {
             await client.open(id);
             while (await client.loadOlder(id));
+          }
+          for (const { id } of fresh.state.threads) {
+            await client.openThread(id);
+            while (await client.loadOlderReplies(id));
           }
         }
         const seen = picture(fresh);

@@ -142,7 +142,7 @@ export class Api {
   messages = (chatId, query) => this.#get(at`chats/${chatId}/messages/`, query);
   message = (id) => this.#get(at`messages/${id}/`);
   sendMessage = (chatId, fields) => this.#post(at`chats/${chatId}/messages/`, fields);
-  editMessage = (id, content) => this.#patch(at`messages/${id}/`, { content });
+  editMessage = (id, content, mentions) => this.#patch(at`messages/${id}/`, { content, ...(mentions && { mentions }) });
   setMessageCustom = (id, custom) => this.#patch(at`messages/${id}/`, { custom });
   deleteMessage = (id) => this.#delete(at`messages/${id}/`);
   search = (q, query) => this.#get("search/", { q, ...query });
@@ -157,13 +157,20 @@ export class Api {
     this.request("PUT", at`chats/${chatId}/draft/`, { body: { content, reply_to }, query: { thread }, keepalive });
   removeDraft = (chatId, { thread } = /** @type {any} */ ({})) =>
     this.request("DELETE", at`chats/${chatId}/draft/`, { query: { thread } });
+  replies = (root, query) => this.#get(at`messages/${root}/replies/`, query);
+  mentions = (query) => this.#get("mentions/", query);
+  threads = (query) => this.#get("threads/", query);
+  thread = (root) => this.#get(at`threads/${root}/`);
+  followThread = (root) => this.request("PUT", at`messages/${root}/follow/`);
+  unfollowThread = (root) => this.#delete(at`messages/${root}/follow/`);
+  markThreadAsRead = (root, message_id) => this.#post(at`messages/${root}/mark-as-read/`, { message_id });
 
   toggleReaction = (id, emoji) => this.#post(at`messages/${id}/reactions/`, { emoji });
   addReaction = (id, emoji) => this.request("PUT", at`messages/${id}/reactions/${emoji}/`);
   removeReaction = (id, emoji) => this.#delete(at`messages/${id}/reactions/${emoji}/`);
 
   markAsRead = (chatId, message_id) => this.#post(at`chats/${chatId}/mark-as-read/`, { message_id });
-  typing = (chatId, is_typing) => this.#post(at`chats/${chatId}/typing/`, { is_typing });
+  typing = (chatId, is_typing, thread = undefined) => this.#post(at`chats/${chatId}/typing/`, { is_typing, thread });
   unread = () => this.#get("unread/");
 
   members = (chatId, query) => this.#get(at`chats/${chatId}/members/`, query);
@@ -194,7 +201,7 @@ export class Api {
   settings = () => this.#get("settings/");
   sync = () => this.#get("sync/");
   syncSince = ({ chats, wait = 0 }, options) =>
-    this.request("POST", "sync/", { body: { chats, wait }, timeout: (wait + 15) * 1000, ...options });
+    this.request("POST", "sync/", { body: { chats, wait, threads: true }, timeout: (wait + 15) * 1000, ...options });
 }
 
 /** Returns the body of an answer, or throws its error. */

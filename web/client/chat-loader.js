@@ -1,16 +1,17 @@
 import { SingleFlight } from "./single-flight.js";
 
-const PAGE_SIZE = 50;
-const MAX_PAGE_SIZE = 100;
+const CHATS_PER_PAGE = 50;
 /** Up to so many chats are loaded one by one, more by the page. */
 const FEW_CHATS = 3;
 
-/** Loads chats and pages of messages into the store, and reloads what is stale. */
+/** Loads chats and their messages into the store, and reloads what is stale. */
 export class ChatLoader {
   #api;
   #store;
   #connection;
   #timing;
+  #messages;
+  #threads;
   #loads = new SingleFlight();
   #isReloading = false;
   /** Chats whose pinned messages are wanted. */
@@ -18,11 +19,13 @@ export class ChatLoader {
   /** How many pages of the chat list were read one after the other. */
   #chatPages = 0;
 
-  constructor({ api, store, connection, timing }) {
+  constructor({ api, store, connection, timing, messages, threads }) {
     this.#api = api;
     this.#store = store;
     this.#connection = connection;
     this.#timing = timing;
+    this.#messages = messages;
+    this.#threads = threads;
   }
 
   /** Forgets how much of the chat list was read, for another user. */
@@ -42,26 +45,15 @@ export class ChatLoader {
   /** Loads the chat before its messages, so that a client without access to them does not load the chat again. */
   async #loadNewest(chatId) {
     if (!this.#store.chats.has(chatId) || this.#store.stale.has(chatId)) await this.#reload(chatId, false);
-    const load = () => this.#api.messages(chatId, { page_size: PAGE_SIZE });
-    await this.#store.loading(chatId, load, (page) => this.#store.takeNewest(chatId, page));
+    await this.#messages.newest(chatId, chatId);
   }
 
   async openAt(chatId, messageId) {
     if (!this.#store.chats.has(chatId)) await this.open(chatId);
     const isLoaded = this.#store.isOpen(chatId) && this.#store.message(messageId)?.chat === chatId;
     if (isLoaded) return this.#store.messages(chatId);
-    await this.#loads.run(`open ${chatId} ${messageId}`, () => {
-      const load = () => this.#loadAround(chatId, messageId);
-      return this.#store.loading(chatId, load, (page) => this.#store.takeNewest(chatId, page, page.previous !== null));
-    });
+    await this.#loads.run(`open ${chatId} ${messageId}`, () => this.#messages.around(chatId, chatId, messageId));
     return this.#store.messages(chatId);
-  }
-
-  /** Returns a message and the messages before and after it, as one page. */
-  async #loadAround(chatId, messageId) {
-    const older = await this.#api.messages(chatId, { before: messageId + 1, page_size: PAGE_SIZE });
-    const newer = await this.#api.messages(chatId, { after: messageId, page_size: PAGE_SIZE });
-    return { results: [...newer.results, ...older.results], next: older.next, previous: newer.previous };
   }
 
   async openNewest(chatId) {
@@ -73,21 +65,13 @@ export class ChatLoader {
   async loadOlder(chatId) {
     await this.open(chatId);
     if (!this.#store.hasOlder(chatId)) return false;
-    await this.#loads.run(`older ${chatId}`, () => {
-      const before = this.#store.messages(chatId)[0]?.id;
-      const load = () => this.#api.messages(chatId, { before, page_size: PAGE_SIZE });
-      return this.#store.loading(chatId, load, (page) => this.#store.takeOlder(chatId, before, page));
-    });
+    await this.#loads.run(`older ${chatId}`, () => this.#messages.older(chatId, chatId));
     return this.#store.hasOlder(chatId);
   }
 
   async loadNewer(chatId) {
     if (!this.#store.hasNewer(chatId)) return false;
-    await this.#loads.run(`newer ${chatId}`, () => {
-      const after = this.#store.messages(chatId).at(-1)?.id;
-      const load = () => this.#api.messages(chatId, { after, page_size: PAGE_SIZE });
-      return this.#store.loading(chatId, load, (page) => this.#store.takeNewer(chatId, after, page));
-    });
+    await this.#loads.run(`newer ${chatId}`, () => this.#messages.newer(chatId, chatId));
     return this.#store.hasNewer(chatId);
   }
 
@@ -112,7 +96,7 @@ export class ChatLoader {
     await this.#loads.run("chats", async () => {
       const known = this.#store.chats.size;
       // Chats move up between pages, and some are deleted: then fewer are known than were read.
-      let page = Math.min(Math.floor(known / PAGE_SIZE), this.#chatPages);
+      let page = Math.min(Math.floor(known / CHATS_PER_PAGE), this.#chatPages);
       // Some chats were loaded out of turn, so a page may bring nothing new.
       do {
         this.#chatPages = await this.#loadChats(++page);
@@ -127,7 +111,7 @@ export class ChatLoader {
     this.#chatPages = 0;
     await this.#store.loading(
       null,
-      () => this.#api.chats({ page, page_size: PAGE_SIZE }),
+      () => this.#api.chats({ page, page_size: CHATS_PER_PAGE }),
       ({ results, next }) => {
         results.forEach((chat) => this.#store.takeChat(chat));
         isLast = next === null;
@@ -150,15 +134,19 @@ export class ChatLoader {
 
   /** Loads a chat again, with its newest messages if wanted. */
   #reload(chatId, withMessages) {
-    const page_size = Math.min(MAX_PAGE_SIZE, Math.max(PAGE_SIZE, this.#store.messages(chatId).length));
     const load = async () => {
       const chat = await this.#api.chat(chatId);
-      return { chat, page: withMessages ? await this.#api.messages(chatId, { page_size }) : null };
+      return { chat, page: withMessages ? await this.#messages.pageAgain(chatId) : null };
     };
     return this.#store.loading(chatId, load, ({ chat, page }) => {
       this.#store.takeChat(chat);
-      if (page) this.#store.takeNewest(chatId, page);
+      if (page) this.#store.takeNewest(chatId, chatId, page);
     });
+  }
+
+  /** Loads a chat, unless it is loaded. */
+  async openChat(chatId) {
+    if (!this.#store.chats.has(chatId)) await this.#reload(chatId, false);
   }
 
   /** Reloads all stale chats, one after the other. */
@@ -173,6 +161,7 @@ export class ChatLoader {
       try {
         await this.#reload(chatId, this.#store.isOpen(chatId));
         if (this.#pinned.has(chatId) && this.#store.has(chatId)) await this.#reloadPins(chatId);
+        await this.#threads.reloadIn(chatId);
       } catch (error) {
         if (!error.isFinal && this.#store.heads.has(chatId)) failed.push(chatId);
         wait = Math.max(wait, error.retryAfter ?? 0);
@@ -181,6 +170,8 @@ export class ChatLoader {
     // Failed chats are retried after `Retry-After`, or else on the next connection.
     if (wait) setTimeout(() => this.#connection.isConnected && this.reloadStale(), wait * 1000 + this.#timing.backoff);
     for (const chatId of failed) this.#store.stale.add(chatId);
+    await this.#threads.reloadStale();
     this.#isReloading = false;
+    if (this.#store.stale.size > failed.length) await this.reloadStale();
   }
 }

@@ -80,6 +80,11 @@ export function withSender(message, userId, replaced, names = ["reply_to", "forw
   return { ...changed, ...Object.fromEntries(parts.map((name) => [name, change(message[name])])) };
 }
 
+/** Whether a message mentions a user who is connected. */
+export function isMention({ mentions }, me) {
+  return Boolean(mentions) && (mentions.everyone || mentions.here || mentions.users.some(({ id }) => id === me?.id));
+}
+
 /** The longest excerpt in a quote, in characters. */
 const EXCERPT = 200;
 

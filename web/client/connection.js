@@ -287,7 +287,7 @@ export class Connection {
   async #open(signal) {
     this.#socketKey = this.#api.key();
     const key = await this.#socketKey;
-    const url = `${this.#api.base.replace(/^http/, "ws")}/messages/ws/?resume=1`;
+    const url = `${this.#api.base.replace(/^http/, "ws")}/messages/ws/?resume=1&threads=1`;
     const protocols = key ? [`greenroom.${isJwt(key) ? "jwt" : "token"}.${key}`] : [];
     const webSocket = new this.#WebSocket(url, protocols);
     const socket = new SocketConnection(webSocket, this.#timing, (event) => {
@@ -297,7 +297,7 @@ export class Connection {
     try {
       const hello = await socket.closeOn(signal).opened;
       this.#checkSameUser({ id: hello.user_id });
-      this.#store.takeOnline(hello.users_online ?? []);
+      this.#store.presences.takeOnline(hello.users_online ?? []);
       return socket;
     } catch (error) {
       socket.close();
@@ -353,9 +353,9 @@ export class Connection {
     }
   }
 
-  #caughtUp({ heads, unread }, isPolling) {
+  #caughtUp(reached, isPolling) {
     this.#store.isCatchingUp = false;
-    this.#store.reached(heads, unread);
+    this.#store.reached(reached);
     this.#hooks.reloadStale();
     this.#hooks.caughtUp(isPolling);
   }
@@ -389,11 +389,11 @@ export class Connection {
     }
   }
 
-  #applyPoll({ events, heads, unread, removed }, hasWaited) {
+  #applyPoll({ events, removed, ...reached }, hasWaited) {
     this.#store.isCatchingUp = true;
     for (const event of events) this.#store.apply(event);
     for (const id of removed) this.#store.apply({ type: "chat_deleted", chat_id: id });
-    this.#caughtUp({ heads, unread }, true);
+    this.#caughtUp(reached, true);
     this.#failures = 0;
     this.#setStatus("polling");
     if (hasWaited && !this.#isPollingConfirmed) {

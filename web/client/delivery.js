@@ -96,8 +96,15 @@ export class Delivery {
   }
 
   /** Posts a message. It may be posted twice, over both transports: the server deduplicates by `client_id`. */
-  async #post({ chat, content, custom, reply_to, forward, client_id }) {
-    const fields = { content, custom, ...(reply_to && { reply_to: reply_to.id }), ...(forward && { forward }), client_id };
+  async #post({ chat, content, custom, reply_to, forward, thread, also_in_chat, mentions, client_id }) {
+    const isMentioning = mentions.everyone || mentions.here || mentions.users.length > 0;
+    const optional = {
+      ...(reply_to && { reply_to: reply_to.id }),
+      ...(forward && { forward }),
+      ...(thread && { thread, also_in_chat }),
+      ...(isMentioning && { mentions }),
+    };
+    const fields = { content, custom, ...optional, client_id };
     const rest = async () => ({ message: await this.#api.sendMessage(chat, fields) });
     return (await this.#commands.run({ type: "send_message", chat_id: chat, ...fields }, rest)).message;
   }

@@ -1,7 +1,8 @@
 // What each event of the feed changes in the store. Applied twice, an event changes nothing more: the `seq` of the chat or
 // message already includes it.
 
-import { MAX_LISTED, automaticTitle, idOf, isAdmin, laterOf, updateMembers, withReader, withSender, withoutReader } from "./chat-rules.js";
+import { isInTimeline } from "./message-windows.js";
+import { MAX_LISTED, automaticTitle, idOf, isAdmin, isMention, laterOf, updateMembers, withReader, withSender, withoutReader } from "./chat-rules.js";
 
 /**
  * @typedef {import("./store.js").Store} Store
@@ -13,6 +14,9 @@ const HANDLERS = new Map([
   ["message_updated", onMessageUpdated],
   ["message_deleted", onMessageDeleted],
   ["pins_changed", onPinsChanged],
+  ["thread_followed", onOwnThread],
+  ["thread_read", onOwnThread],
+  ["mentions_changed", onMentionsChanged],
   ["reaction_updated", onReactionUpdated],
   ["read", onRead],
   ["me_updated", onMeUpdated],
@@ -35,8 +39,11 @@ export function applyEvent(store, event) {
 }
 
 /** @param {Store} store @param {any} event */
-function onNewMessage(store, { chat_id: id, seq, message }) {
+function onNewMessage(store, event) {
+  const { chat_id: id, seq, message } = event;
   store.takeMessage(message);
+  if (message.thread) onNewReply(store, event);
+  if (!isInTimeline(message)) return void store.updateChat(id, () => ({}), seq);
   store.typingUsers.set(id, message.sender.id, false);
   if (!store.chats.has(id)) return store.markStale(id);
   const isNew = store.updateChat(
@@ -51,27 +58,71 @@ function onNewMessage(store, { chat_id: id, seq, message }) {
 }
 
 /** @param {Store} store @param {any} event */
+function onNewReply(store, { seq, message, thread_info }) {
+  store.typingUsers.set(message.chat, message.sender.id, false, message.thread);
+  store.knownThreads.addReply(message, seq, store.mayCount(message), isMention(message, store.me));
+  setThreadInfo(store, message, seq, thread_info);
+}
+
+/** Shows the state of a thread on its root. */
+function setThreadInfo(store, { chat, thread }, seq, thread_info = undefined) {
+  if (thread_info === undefined) return;
+  store.updateMessages(chat, (root) => (root.seq < seq ? { ...root, thread_info, seq } : root), thread);
+}
+
+/** @param {Store} store @param {any} event */
+function onOwnThread(store, event) {
+  store.knownThreads.takeOwn(event);
+  store.updateChat(event.chat_id, () => ({}), event.seq);
+}
+
+/** @param {Store} store @param {any} event */
 function onMessageUpdated(store, { chat_id: id, seq, message }) {
+  reviewMentions(store, message);
   store.putMessage(message);
   store.updateQuotes(message);
   store.updateChat(id, () => ({}), seq);
 }
 
 /** @param {Store} store @param {any} event */
-function onMessageDeleted(store, { chat_id: id, seq, message, last_message }) {
+function onMessageDeleted(store, { chat_id: id, seq, message, last_message, thread_info }) {
+  reviewMentions(store, message);
   store.takeMessage(message);
   store.updateQuotes(message);
   // `pins_changed` says so too, unless the connection broke in between.
   store.changePins(id, [], [message.id]);
+  if (message.thread) {
+    store.knownThreads.removeReply(message, seq, store.mayCount(message));
+    setThreadInfo(store, message, seq, thread_info);
+  }
+  if (!isInTimeline(message)) return void store.updateChat(id, () => ({}), seq);
   const change = ({ updated_at }) => ({ last_message, updated_at: laterOf(updated_at, message.created_at) });
   if (store.updateChat(id, change, seq)) store.countUnread(message, -1);
   // Only a loaded chat shows whether the message was unread.
   else if (!store.chats.has(id) && store.unreadIn(id) > 0) store.markStale(id);
 }
 
+/** Loads a large chat again where a change of a message mentions everyone, or no longer: no event has the counts. */
+function reviewMentions(store, { id, chat: chatId, thread, mentions }) {
+  const chat = store.chats.get(chatId);
+  if (!chat || chat.member_count <= MAX_LISTED || store.isCatchingUp) return;
+  const known = store.message(id)?.mentions;
+  if (Boolean(known?.everyone) === Boolean(mentions?.everyone) && known) return;
+  if (!known && !mentions?.everyone) return;
+  store.markStale(chatId);
+  if (thread) store.knownThreads.markStale(thread);
+}
+
 /** @param {Store} store @param {any} event */
 function onPinsChanged(store, { chat_id: id, seq, added, removed }) {
   store.changePins(id, added, removed);
+  store.updateChat(id, () => ({}), seq);
+}
+
+/** The user is mentioned by an edited message, or no longer. @param {Store} store @param {any} event */
+function onMentionsChanged(store, { chat_id: id, seq, unread_mentions }) {
+  const isLater = !(seq < store.chats.get(id)?.seq);
+  if (isLater) store.setUnread(id, store.unreadIn(id), unread_mentions);
   store.updateChat(id, () => ({}), seq);
 }
 
@@ -82,13 +133,14 @@ function onReactionUpdated(store, { chat_id: id, seq, message_id, reactions }) {
 }
 
 /** @param {Store} store @param {any} event */
-function onRead(store, { chat_id: id, seq, user_id: user, last_read_message_id: upTo, unread_count = 0, me }) {
+function onRead(store, { chat_id: id, seq, user_id: user, last_read_message_id: upTo, unread_count = 0, unread_mentions = 0, me }) {
   const chat = store.chats.get(id);
   const member = chat?.members.find((member) => member.id === user);
   const from = member?.read_from_message_id ?? 0;
   // In chats without read receipts the event has no `seq`, and only the reader receives it.
   if (chat && seq !== undefined) {
-    store.updateMessages(id, (copy) => (from < copy.id && copy.id <= upTo ? withReader(copy, user, chat.members) : copy));
+    const isReached = (copy) => from < copy.id && copy.id <= upTo && isInTimeline(copy);
+    store.updateMessages(id, (copy) => (isReached(copy) ? withReader(copy, user, chat.members) : copy));
   }
   if (member && !(member.last_read_message_id >= upTo)) {
     const moved = { ...member, last_read_message_id: upTo };
@@ -96,7 +148,7 @@ function onRead(store, { chat_id: id, seq, user_id: user, last_read_message_id: 
   }
   if (user === store.me?.id && !(chat?.last_read_message_id >= upTo)) {
     store.updateChat(id, () => ({ last_read_message_id: upTo }));
-    store.setUnread(id, unread_count);
+    store.setUnread(id, unread_count, unread_mentions);
   }
   // Reading clears `unread_from`. Without a `seq`, a `me_updated` event brings that.
   if (me && seq > chat?.seq) store.updateChat(id, () => ({ me }));
@@ -104,9 +156,9 @@ function onRead(store, { chat_id: id, seq, user_id: user, last_read_message_id: 
 }
 
 /** @param {Store} store @param {any} event */
-function onMeUpdated(store, { chat_id: id, seq, me, unread_count }) {
+function onMeUpdated(store, { chat_id: id, seq, me, unread_count, unread_mentions = 0 }) {
   const isLoaded = store.chats.has(id);
-  if (store.updateChat(id, () => ({ me }), seq) || !isLoaded) store.setUnread(id, unread_count);
+  if (store.updateChat(id, () => ({ me }), seq) || !isLoaded) store.setUnread(id, unread_count, unread_mentions);
   // The chat may be pinned now, which moves it to the top of the list.
   if (!isLoaded) store.markStale(id);
 }
@@ -117,8 +169,8 @@ function onDraftChanged(store, { chat_id: id, thread, draft }) {
 }
 
 /** @param {Store} store @param {any} event */
-function onTyping(store, { chat_id: id, user_id, is_typing }) {
-  store.typingUsers.set(id, user_id, is_typing);
+function onTyping(store, { chat_id: id, user_id, is_typing, thread = null }) {
+  store.typingUsers.set(id, user_id, is_typing, thread);
 }
 
 /** @param {Store} store @param {any} event */
@@ -154,14 +206,17 @@ function onUserMerged(store, { chat_id: id, seq, from, user }) {
   store.typingUsers.set(id, from, false);
   store.updateChat(id, ({ last_message }) => ({ last_message: merged(last_message) }), seq);
   // What is unread may be different now.
-  if (user.id === store.me?.id && store.chats.has(id)) store.markStale(id);
+  if (user.id !== store.me?.id) return;
+  store.knownThreads.review(id);
+  if (store.chats.has(id)) store.markStale(id);
 }
 
 /** @param {Store} store @param {any} event */
 function onChatCreated(store, { chat_id: id, chat }) {
   if (!(store.chats.get(id)?.seq > chat.seq)) store.takeChat(chat);
   // A user who rejoins has missed the messages in between.
-  if (store.isOpen(id)) store.markStale(id);
+  if (store.isOpen(id) || store.openThreads(id).length > 0) store.markStale(id);
+  store.knownThreads.review(id);
 }
 
 /** @param {Store} store @param {any} event */
@@ -182,6 +237,7 @@ function onChatDeleted(store, { chat_id: id }) {
 function onResync(store, { chat_id: id }) {
   // A load in progress may predate this event; after a finished one, a second load changes nothing.
   store.markStale(id);
+  store.knownThreads.review(id);
 }
 
 /** @param {Store} store @param {any} event */
@@ -196,7 +252,7 @@ function onUserUpdated(store, { user }) {
 
 /** @param {Store} store @param {any} event */
 function onPresence(store, { user_id, is_online, last_seen }) {
-  store.setPresence(user_id, is_online, last_seen);
+  store.presences.set(user_id, is_online, last_seen);
 }
 
 /** Applies an event to a watched room that the user is not in. @param {Store} store @param {any} event */

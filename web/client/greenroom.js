@@ -6,9 +6,13 @@ import { Connection } from "./connection.js";
 import { Delivery } from "./delivery.js";
 import { DraftLoader } from "./draft-loader.js";
 import { Emitter } from "./emitter.js";
+import { threadLane } from "./message-windows.js";
+import { MessageLoader } from "./message-loader.js";
 import { Outbox } from "./outbox.js";
 import { RoomWatcher } from "./room-watcher.js";
 import { Store } from "./store.js";
+import { ThreadWatcher } from "./thread-watcher.js";
+import { ThreadLoader } from "./thread-loader.js";
 import { TIMING } from "./timing.js";
 import { TypingNotifier } from "./typing-notifier.js";
 
@@ -32,6 +36,8 @@ export class Greenroom {
   #commands;
   #loader;
   #drafts;
+  #threads;
+  #threadWatcher;
   #rooms;
   #delivery;
   #typingNotifier;
@@ -43,23 +49,34 @@ export class Greenroom {
     const random = options.random ?? Math.random;
     const emitter = this.#emitter;
     const api = (this.api = new Api(options));
-    const isStored = ({ chat, client_id }) =>
-      this.state.messages(chat).some((message) => message.id !== null && message.client_id === client_id);
+    const isStored = (message) => this.state.isStored(message);
     const outbox = (this.#outbox = new Outbox(storage, (message) => this.#onOutgoing(message), isStored));
     const store = (this.state = new Store(emitter, outbox, maxMessages));
     const hooks = {
       deliver: () => this.#delivery.deliverAll(),
-      followRooms: () => this.#rooms.followAll(),
+      followRooms: () => {
+        this.#rooms.followAll();
+        this.#threadWatcher.openAgain();
+      },
       reloadStale: () => this.#loader.reloadStale(),
       caughtUp: (isPolling) => this.#drafts.refresh(isPolling),
-      userChanged: () => (this.#loader.reset(), this.#drafts.reset()),
+      userChanged: () => {
+        this.#loader.reset();
+        this.#drafts.reset();
+        this.#threads.reset();
+        this.#threadWatcher.reset();
+      },
     };
     const connection = new Connection({ api, store, outbox, emitter, timing, random, WebSocket, hooks });
     const commands = new Commands(connection);
     this.#connection = connection;
     this.#commands = commands;
-    this.#loader = new ChatLoader({ api, store, connection, timing });
     this.#drafts = new DraftLoader(api, store);
+    this.#threadWatcher = new ThreadWatcher(commands);
+    const messages = new MessageLoader({ api, store });
+    const threads = new ThreadLoader({ api, store, messages, openChat: (chatId) => this.#loader.openChat(chatId) });
+    this.#threads = threads;
+    this.#loader = new ChatLoader({ api, store, connection, timing, messages, threads });
     this.#rooms = new RoomWatcher({ api, store, connection, commands, timing });
     this.#delivery = new Delivery({ api, store, outbox, emitter, timing, connection, commands });
     this.#typingNotifier = new TypingNotifier(api, commands);
@@ -148,6 +165,56 @@ export class Greenroom {
     return this.api.removeDraft(chatId, options);
   }
 
+  // Threads
+
+  openThread(root) {
+    this.#threadWatcher.opened(root);
+    return this.#threads.open(root);
+  }
+
+  openThreadAt(root, messageId) {
+    this.#threadWatcher.opened(root);
+    return this.#threads.openAt(root, messageId);
+  }
+
+  openNewestReplies(root) {
+    this.#threadWatcher.opened(root);
+    return this.#threads.openNewest(root);
+  }
+
+  closeThread(root) {
+    this.#threadWatcher.closed(root);
+    this.#threads.close(root);
+  }
+
+  loadOlderReplies(root) {
+    return this.#threads.loadOlder(root);
+  }
+
+  loadNewerReplies(root) {
+    return this.#threads.loadNewer(root);
+  }
+
+  loadThreads() {
+    return this.#threads.loadList();
+  }
+
+  loadMoreThreads() {
+    return this.#threads.loadMore();
+  }
+
+  followThread(root, isFollowed = true) {
+    return this.#threads.follow(root, isFollowed);
+  }
+
+  async markThreadAsRead(root, messageId = this.state.newestId(threadLane(root))) {
+    const thread = this.state.thread(root);
+    if (messageId === undefined || thread?.is_followed === false || thread?.last_read_message_id >= messageId) return 0;
+    return (await this.api.markThreadAsRead(root, messageId)).marked_count;
+  }
+
+  // Chats
+
   loadMoreChats() {
     return this.#loader.loadMoreChats();
   }
@@ -172,25 +239,26 @@ export class Greenroom {
 
   // Commands
 
-  send(chatId, content, { custom, replyTo, forward } = {}) {
-    this.#typingNotifier.messageSent(chatId);
+  send(chatId, content, { custom, replyTo, forward, thread = null, also_in_chat = false, mentions = undefined } = {}) {
+    this.#typingNotifier.messageSent(chatId, thread);
     this.#connection.hurry();
     const reply_to = replyTo ? quoteOf(replyTo) : null;
     const copied = forward && (forward.content || !forward.forwarded_from ? forward : forward.forwarded_from);
     const forwarded_from = copied ? { sender: copied.sender, content: copied.content } : null;
-    const fields = { chat: chatId, content, custom, reply_to, forward: forward?.id ?? null, forwarded_from };
+    const fields = { chat: chatId, content, custom, reply_to, forward: forward?.id ?? null, forwarded_from, thread, also_in_chat, mentions };
     return this.#outbox.add(fields, this.state.me, this.api.now());
   }
 
   #onOutgoing(message) {
-    this.state.messagesChanged(message.chat);
+    this.state.outgoingChanged(message);
     this.#emitter.schedule("outgoing", () => ({ message }));
     this.#delivery.deliver(message.chat);
   }
 
-  async edit(messageId, content) {
-    const rest = async () => ({ message: await this.api.editMessage(messageId, content) });
-    const { message } = await this.#commands.run({ type: "edit_message", message_id: messageId, content }, rest);
+  async edit(messageId, content, { mentions = undefined } = {}) {
+    const rest = async () => ({ message: await this.api.editMessage(messageId, content, mentions) });
+    const command = { type: "edit_message", message_id: messageId, content, ...(mentions && { mentions }) };
+    const { message } = await this.#commands.run(command, rest);
     this.state.takeMessage(message);
     return message;
   }
@@ -230,7 +298,7 @@ export class Greenroom {
     return (await this.#commands.run(command, rest)).marked_count;
   }
 
-  typing(chatId, isTyping = true) {
-    this.#typingNotifier.notify(chatId, isTyping);
+  typing(chatId, isTyping = true, root = null) {
+    this.#typingNotifier.notify(chatId, isTyping, root);
   }
 }

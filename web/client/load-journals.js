@@ -25,7 +25,7 @@ export class LoadJournals {
       const answer = await load();
       if (!this.#journals.has(journal)) throw noAnswer("Another user has signed in.");
       store(answer);
-      journal.events.forEach(replay);
+      replay(journal.events);
     } finally {
       this.#journals.delete(journal);
     }

@@ -3,11 +3,30 @@ import { indexOfId } from "./chat-rules.js";
 /** @typedef {import("../greenroom.d.ts").Message} Message */
 
 /**
- * The loaded messages of open chats: one gapless window for each chat, oldest first. A window ends at the chat's newest
- * message, unless `hasNewer`.
+ * A sequence of messages: the timeline of a chat by the chat's id, or the replies of a thread by the negative id of its root.
+ * @typedef {number} Lane
+ */
+
+/** @returns {Lane} */
+export const threadLane = (root) => -root;
+export const isThreadLane = (lane) => lane < 0;
+export const rootOfLane = (lane) => -lane;
+
+/** Whether the timeline of its chat shows a message. */
+export const isInTimeline = ({ thread, also_in_chat }) => !thread || also_in_chat;
+
+/** Returns the lanes that show a message. @returns {Lane[]} */
+export const lanesOf = (message) => [
+  ...(isInTimeline(message) ? [message.chat] : []),
+  ...(message.thread ? [threadLane(message.thread)] : []),
+];
+
+/**
+ * The loaded messages of open chats and threads: one gapless window for each lane, oldest first. A window ends at the newest
+ * message of its lane, unless `hasNewer`.
  */
 export class MessageWindows {
-  /** @type {Map<number, {messages: Message[], hasOlder: boolean, hasNewer: boolean, limit: number}>} */
+  /** @type {Map<Lane, {chat: number, messages: Message[], hasOlder: boolean, hasNewer: boolean, limit: number}>} */
   #windows = new Map();
   #maxMessages;
 
@@ -16,11 +35,11 @@ export class MessageWindows {
   }
 
   /** @returns {Message[]} */
-  messages(chatId) {
-    return this.#windows.get(chatId)?.messages ?? [];
+  messages(lane) {
+    return this.#windows.get(lane)?.messages ?? [];
   }
 
-  /** Finds a loaded message in any chat. */
+  /** Finds a loaded message in any lane. */
   find(messageId) {
     for (const { messages } of this.#windows.values()) {
       const found = messages[indexOfId(messages, messageId)];
@@ -29,28 +48,33 @@ export class MessageWindows {
     return undefined;
   }
 
-  isOpen(chatId) {
-    return this.#windows.has(chatId);
+  isOpen(lane) {
+    return this.#windows.has(lane);
   }
 
-  hasOlder(chatId) {
-    return this.#windows.get(chatId)?.hasOlder ?? true;
+  /** Returns the open lanes of a chat. */
+  in(chatId) {
+    return [...this.#windows].filter(([, { chat }]) => chat === chatId).map(([lane]) => lane);
   }
 
-  hasNewer(chatId) {
-    return this.#windows.get(chatId)?.hasNewer ?? false;
+  hasOlder(lane) {
+    return this.#windows.get(lane)?.hasOlder ?? true;
   }
 
-  /** Replaces a chat's window by a page. Returns its messages. */
-  replace(chatId, { results, next }, hasNewer) {
+  hasNewer(lane) {
+    return this.#windows.get(lane)?.hasNewer ?? false;
+  }
+
+  /** Replaces a window of a chat by a page. Returns its messages. */
+  replace(lane, chat, { results, next }, hasNewer) {
     const messages = results.reverse();
-    this.#windows.set(chatId, { messages, hasOlder: next !== null, hasNewer, limit: this.#maxMessages });
+    this.#windows.set(lane, { chat, messages, hasOlder: next !== null, hasNewer, limit: this.#maxMessages });
     return messages;
   }
 
   /** Adds a page of older messages, unless `before` is no longer the oldest one. Returns whether it did. */
-  prepend(chatId, before, { results, next }) {
-    const window = this.#windows.get(chatId);
+  prepend(lane, before, { results, next }) {
+    const window = this.#windows.get(lane);
     if (!window || window.messages[0]?.id !== before) return false;
     window.messages.unshift(...results.reverse());
     window.hasOlder = next !== null;
@@ -59,8 +83,8 @@ export class MessageWindows {
   }
 
   /** Adds a page of newer messages, unless `after` is no longer the newest one. Returns whether it did. */
-  append(chatId, after, { results, previous }) {
-    const window = this.#windows.get(chatId);
+  append(lane, after, { results, previous }) {
+    const window = this.#windows.get(lane);
     if (!window || window.messages.at(-1)?.id !== after) return false;
     window.messages.push(...results.reverse());
     window.hasNewer = previous !== null;
@@ -68,9 +92,13 @@ export class MessageWindows {
     return true;
   }
 
-  /** Inserts a message if it belongs into the loaded window. Returns whether it did. @param {Message} message */
+  /** Inserts a message into the loaded windows that it belongs into. Returns their lanes. @param {Message} message */
   insert(message) {
-    const window = this.#windows.get(message.chat);
+    return lanesOf(message).filter((lane) => this.#insertIn(lane, message));
+  }
+
+  #insertIn(lane, message) {
+    const window = this.#windows.get(lane);
     if (!window) return false;
     const { messages } = window;
     const index = indexOfId(messages, message.id);
@@ -85,11 +113,15 @@ export class MessageWindows {
   }
 
   /**
-   * Changes the messages of a chat, or one of them. Returns whether any changed.
+   * Changes the messages of a chat and its threads, or one of them. Returns the lanes in which any changed.
    * @param {(message: Message) => Message} change returns the same object where nothing changes
    */
   update(chatId, change, messageId = undefined) {
-    const messages = this.messages(chatId);
+    return this.in(chatId).filter((lane) => this.#updateIn(lane, change, messageId));
+  }
+
+  #updateIn(lane, change, messageId) {
+    const messages = this.messages(lane);
     const first = messageId === undefined ? 0 : indexOfId(messages, messageId);
     let hasChanged = false;
     for (let index = first; index < messages.length; index++) {
@@ -102,8 +134,8 @@ export class MessageWindows {
     return hasChanged;
   }
 
-  /** Removes a chat's window. Returns whether there was one. */
-  close(chatId) {
-    return this.#windows.delete(chatId);
+  /** Removes a window. Returns whether there was one. */
+  close(lane) {
+    return this.#windows.delete(lane);
   }
 }

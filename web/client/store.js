@@ -1,9 +1,14 @@
-import { MAX_LISTED, automaticTitle, byActivity, quoteOf } from "./chat-rules.js";
+import { MAX_LISTED, automaticTitle, byActivity, isMention, quoteOf } from "./chat-rules.js";
+import { EventOrder } from "./event-order.js";
 import { applyEvent } from "./feed-events.js";
 import { LoadJournals } from "./load-journals.js";
-import { MessageWindows } from "./message-windows.js";
+import { MessageWindows, isInTimeline, isThreadLane, lanesOf, rootOfLane, threadLane } from "./message-windows.js";
+import { PinnedMessages } from "./pinned-messages.js";
+import { Presence } from "./presence.js";
 import { SavedDrafts } from "./saved-drafts.js";
+import { Threads } from "./threads.js";
 import { TypingUsers } from "./typing-users.js";
+import { UnreadCounts } from "./unread-counts.js";
 
 /**
  * @typedef {import("../greenroom.d.ts").Chat} Chat
@@ -26,7 +31,6 @@ export class Store {
   chats = new Map();
   /** @type {Map<number, Chat>} Public rooms that are watched and that the user is not in. */
   rooms = new Map();
-  presence = new Map();
   /** @type {Map<number, number>} The last `seq` applied of each of the user's chats, loaded or not. */
   heads = new Map();
   /** @type {Set<number>} Chats to load, for the first time or again. */
@@ -34,12 +38,12 @@ export class Store {
   /** True while missed events are applied. Unread counts then arrive at the end, not one by one. */
   isCatchingUp = false;
 
-  #unread = new Map();
-  /** @type {Map<number, readonly Message[]>} The pinned messages of chats, where they were loaded. */
-  #pins = new Map();
+  #counts;
+  #pins;
   #windows;
   #journals = new LoadJournals();
-  /** Cached results of `messages`, by chat. */
+  #order = new EventOrder();
+  /** Cached results of `messagesIn`, by lane. */
   #lists = new Map();
   /** Cached result of `chatList`. */
   #chatList;
@@ -50,8 +54,12 @@ export class Store {
     this.#emitter = emitter;
     this.#outbox = outbox;
     this.#windows = new MessageWindows(Math.max(maxMessages, MAX_LISTED));
+    this.#counts = new UnreadCounts(emitter);
+    this.presences = new Presence(emitter);
+    this.#pins = new PinnedMessages(emitter);
     this.typingUsers = new TypingUsers(emitter);
     this.savedDrafts = new SavedDrafts(emitter);
+    this.knownThreads = new Threads(emitter, (root) => this.#repliesOf(root));
   }
 
   // Reading
@@ -61,28 +69,70 @@ export class Store {
     return this.#chatList;
   }
 
+  get presence() {
+    return this.presences.users;
+  }
+
   get hasMoreChats() {
     return this.chats.size < this.heads.size;
   }
 
   get unreadElsewhere() {
-    return [...this.#unread.keys()].filter((id) => !this.chats.has(id));
+    return this.#counts.chats.filter((id) => !this.chats.has(id) && this.unreadIn(id) > 0);
   }
 
   get unread() {
-    return [...this.#unread.values()].reduce((total, count) => total + count, 0);
+    return this.#counts.sum("unread");
+  }
+
+  get unreadMentions() {
+    const inThreads = this.knownThreads.unread.reduce((total, { mentions }) => total + mentions, 0);
+    return this.#counts.sum("mentions") + inThreads;
   }
 
   unreadIn(chatId) {
-    return this.#unread.get(chatId) ?? 0;
+    return this.#counts.in(chatId).unread;
   }
 
   messages(chatId) {
-    if (!this.#lists.has(chatId)) {
-      const outgoing = this.hasNewer(chatId) ? [] : this.#outbox.all.filter(({ chat }) => chat === chatId);
-      this.#lists.set(chatId, Object.freeze([...this.#windows.messages(chatId), ...outgoing]));
+    return this.messagesIn(chatId);
+  }
+
+  /** Returns the loaded messages of a lane, and the outgoing ones. @param {import("./message-windows.js").Lane} lane */
+  messagesIn(lane) {
+    if (!this.#lists.has(lane)) {
+      const outgoing = this.#windows.hasNewer(lane) ? [] : this.#outbox.all.filter((message) => lanesOf(message).includes(lane));
+      this.#lists.set(lane, Object.freeze([...this.#windows.messages(lane), ...outgoing]));
     }
-    return this.#lists.get(chatId);
+    return this.#lists.get(lane);
+  }
+
+  /** Whether a message of the user's is stored and loaded. */
+  isStored({ chat, client_id }) {
+    const own = (lane) => this.#windows.messages(lane).some((message) => message.client_id === client_id);
+    return this.#windows.in(chat).some(own);
+  }
+
+  thread(root) {
+    return this.knownThreads.view(root);
+  }
+
+  get threads() {
+    return this.knownThreads.list;
+  }
+
+  get hasMoreThreads() {
+    return this.knownThreads.hasMore;
+  }
+
+  get unreadThreads() {
+    return this.knownThreads.unread.length;
+  }
+
+  #repliesOf(root) {
+    const lane = threadLane(root);
+    const [isOpen, hasOlder, hasNewer] = [this.isOpen(lane), this.hasOlder(lane), this.hasNewer(lane)];
+    return { messages: this.messagesIn(lane), isOpen, hasOlder, hasNewer };
   }
 
   message(messageId) {
@@ -90,7 +140,7 @@ export class Store {
   }
 
   pins(chatId) {
-    return this.#pins.get(chatId) ?? null;
+    return this.#pins.in(chatId);
   }
 
   /** A draft of a chat in which a message is being sent counts as sent: the message removes it. */
@@ -105,20 +155,25 @@ export class Store {
     return last?.id ?? this.chats.get(chatId)?.last_message?.id;
   }
 
-  isOpen(chatId) {
-    return this.#windows.isOpen(chatId);
+  isOpen(lane) {
+    return this.#windows.isOpen(lane);
   }
 
-  hasOlder(chatId) {
-    return this.#windows.hasOlder(chatId);
+  hasOlder(lane) {
+    return this.#windows.hasOlder(lane);
   }
 
-  hasNewer(chatId) {
-    return this.#windows.hasNewer(chatId);
+  hasNewer(lane) {
+    return this.#windows.hasNewer(lane);
   }
 
-  typing(chatId) {
-    return this.typingUsers.in(chatId);
+  /** Returns the roots of a chat's open threads. */
+  openThreads(chatId) {
+    return this.#windows.in(chatId).filter(isThreadLane).map(rootOfLane);
+  }
+
+  typing(chatId, root = null) {
+    return this.typingUsers.in(chatId, root);
   }
 
   /** Whether the user is in the chat, or watches it as a room. */
@@ -129,12 +184,12 @@ export class Store {
   // Storing what was loaded
 
   /** Stores the first snapshot. */
-  begin(me, { chats, heads, unread = {}, users_online = [], last_seen = {} }) {
+  begin(me, { chats, heads, unread = {}, chat_mentions = {}, threads = {}, users_online = [], last_seen = {} }) {
     this.me = me;
-    this.reached(heads, unread);
+    this.reached({ heads, unread, chat_mentions, threads });
     for (const chat of chats) this.takeChat(chat);
-    for (const [id, time] of Object.entries(last_seen)) this.setPresence(Number(id), false, time);
-    this.takeOnline(users_online);
+    for (const [id, time] of Object.entries(last_seen)) this.presences.set(Number(id), false, time);
+    this.presences.takeOnline(users_online);
   }
 
   /** Merges changed fields of the user. A new picture drops `avatar_source`, which events do not have. */
@@ -145,25 +200,21 @@ export class Store {
     this.#emitter.schedule("me", () => ({ me: this.me }), "me");
   }
 
-  /** Stores which of the users with whom the user shares a dm are online. */
-  takeOnline(users) {
-    for (const [id, { is_online }] of this.presence) if (is_online && !users.includes(id)) this.setPresence(id, false);
-    for (const id of users) this.setPresence(id, true);
-  }
-
   /** Removes everything, for another user. */
   clear() {
     this.me = null;
     for (const id of [...this.heads.keys()]) this.dropChat(id);
     for (const id of [...this.rooms.keys()]) this.dropRoom(id);
-    this.presence.clear();
     this.savedDrafts.clear();
+    this.knownThreads.clear();
+    this.presences.clear();
     this.#journals.clear();
   }
 
   /** Loads something about a chat (null: about all chats), stores it, and replays the events that arrived since. */
   loading(chatId, load, store) {
-    return this.#journals.load(chatId, load, store, (event) => applyEvent(this, event));
+    const replay = (events) => this.#order.replay(() => events.forEach((event) => applyEvent(this, event)));
+    return this.#journals.load(chatId, load, store, replay);
   }
 
   takeChat(chat) {
@@ -171,8 +222,9 @@ export class Store {
     if (chat.is_member === false) return;
     if (!this.heads.has(chat.id)) this.heads.set(chat.id, chat.seq);
     this.rooms.delete(chat.id);
+    this.#order.forget(chat.id);
     this.chats.set(chat.id, chat);
-    this.setUnread(chat.id, chat.unread_count);
+    this.setUnread(chat.id, chat.unread_count, chat.unread_mentions);
     this.chatChanged(chat.id);
   }
 
@@ -187,24 +239,24 @@ export class Store {
     if (this.rooms.delete(id)) this.chatChanged(id);
   }
 
-  /** Replaces a chat's messages by its newest page, or by a page in the middle where there are newer messages. */
-  takeNewest(chatId, page, hasNewer = false) {
+  /** Replaces the messages of a lane by its newest page, or by a page in the middle where there are newer messages. */
+  takeNewest(lane, chatId, page, hasNewer = false) {
     if (!this.heads.has(chatId)) return;
-    const messages = this.#windows.replace(chatId, page, hasNewer);
+    const messages = this.#windows.replace(lane, chatId, page, hasNewer);
     for (const message of messages) this.#outbox.confirm(message, this.me);
-    this.messagesChanged(chatId);
+    this.#laneChanged(lane, chatId);
   }
 
   /** Adds messages older than `before`, unless that is no longer the oldest one. */
-  takeOlder(chatId, before, page) {
-    if (this.#windows.prepend(chatId, before, page)) this.messagesChanged(chatId);
+  takeOlder(lane, chatId, before, page) {
+    if (this.#windows.prepend(lane, before, page)) this.#laneChanged(lane, chatId);
   }
 
   /** Adds messages newer than `after`, unless that is no longer the newest one. */
-  takeNewer(chatId, after, page) {
-    if (!this.#windows.append(chatId, after, page)) return;
+  takeNewer(lane, chatId, after, page) {
+    if (!this.#windows.append(lane, after, page)) return;
     for (const message of page.results) this.#outbox.confirm(message, this.me);
-    this.messagesChanged(chatId);
+    this.#laneChanged(lane, chatId);
   }
 
   /** Stores the message of a command's answer. Its event may arrive before or after. */
@@ -215,33 +267,29 @@ export class Store {
 
   /** Stores the pinned messages of a chat, the one pinned last first. */
   takePins(chatId, messages) {
-    if (!this.has(chatId)) return;
-    this.#pins.set(chatId, Object.freeze(messages));
-    this.#emitter.schedule("pins", () => ({ chatId }), `pins ${chatId}`);
+    if (this.has(chatId)) this.#pins.take(chatId, messages);
   }
 
-  /** Adds and removes pinned messages of a chat, if they were loaded. */
   changePins(chatId, added, removed) {
-    const gone = new Set([...added.map(({ id }) => id), ...removed]);
-    const pins = this.pins(chatId);
-    const kept = pins?.filter(({ id }) => !gone.has(id));
-    if (kept && (added.length > 0 || kept.length < pins.length)) this.takePins(chatId, [...added, ...kept]);
+    this.#pins.change(chatId, added, removed);
   }
 
-  closeMessages(chatId) {
-    if (this.#windows.close(chatId)) this.messagesChanged(chatId);
+  closeMessages(lane, chatId = lane) {
+    if (this.#windows.close(lane)) this.#laneChanged(lane, chatId);
   }
 
-  /** Stores the heads and unread counts of all chats, once all events up to them were applied. */
-  reached(heads, unread) {
+  /** Stores the heads and unread counts of all chats and threads, once all events up to them were applied. */
+  reached({ heads, unread, chat_mentions = {}, threads = {} }) {
     for (const [key, seq] of Object.entries(heads)) {
       const id = Number(key);
       this.heads.set(id, seq);
       // A thing that changed twice is sent once, with the later number, so the chat may have skipped the earlier one.
       if (this.chats.get(id)?.seq < seq && !this.stale.has(id)) this.updateChat(id, () => ({}), seq);
     }
-    for (const id of [...this.#unread.keys()]) if (!(id in unread)) this.setUnread(id, 0);
-    for (const [id, count] of Object.entries(unread)) this.setUnread(Number(id), count);
+    for (const id of new Set([...this.#counts.chats, ...Object.keys({ ...unread, ...chat_mentions }).map(Number)])) {
+      this.setUnread(id, unread[id] ?? 0, chat_mentions[id] ?? 0);
+    }
+    this.knownThreads.reached(heads, threads);
   }
 
   // Applying events
@@ -252,9 +300,7 @@ export class Store {
     if (id !== undefined) {
       const isObserved = this.rooms.has(id) || this.#journals.includes(id);
       if (!this.heads.has(id) && type !== "chat_created" && !isObserved) return;
-      // `pins_changed` may follow another event with the same `seq`.
-      const isSecond = type === "pins_changed" && seq === this.heads.get(id);
-      if (type !== "resync" && seq <= this.heads.get(id) && !isSecond) return;
+      if (!this.#order.admits(event, this.heads.get(id)) && type !== "resync") return;
       if (seq !== undefined && (this.heads.has(id) || type === "chat_created")) this.heads.set(id, seq);
       this.#journals.record(event);
     }
@@ -267,7 +313,8 @@ export class Store {
   /** Changes a chat; with `seq`, only if the chat does not include that change yet. Returns whether it did. */
   updateChat(id, change, seq = undefined) {
     const chat = this.chats.get(id);
-    if (!chat || seq <= chat.seq) return false;
+    if (!chat || (seq !== undefined && !this.#order.isNews(id, seq, chat.seq))) return false;
+    if (seq !== undefined) this.#order.moved(id, seq);
     const fields = change(chat);
     const changed = { ...chat, ...fields, seq: seq ?? chat.seq };
     const hasAutomaticTitle = fields.members && chat.title === automaticTitle(chat, this.me);
@@ -280,14 +327,14 @@ export class Store {
   /** Replaces older copies of a message, and inserts it if it belongs into the loaded window. @param {Message} message */
   putMessage(message) {
     this.updateMessages(message.chat, (copy) => (copy.seq < message.seq ? message : copy), message.id);
-    if (this.#windows.insert(message)) this.messagesChanged(message.chat);
+    for (const lane of this.#windows.insert(message)) this.#laneChanged(lane, message.chat);
   }
 
-  /** Changes a chat's loaded messages and its `last_message`. @param {(copy: Message) => Message} change */
+  /** Changes the loaded messages of a chat and its threads, and `last_message`. @param {(copy: Message) => Message} change */
   updateMessages(chatId, change, messageId = undefined) {
-    if (this.#windows.update(chatId, change, messageId)) this.messagesChanged(chatId);
-    const pins = this.pins(chatId)?.map((pinned) => (messageId === undefined || pinned.id === messageId ? change(pinned) : pinned));
-    if (pins?.some((pinned, place) => pinned !== this.pins(chatId)[place])) this.takePins(chatId, pins);
+    for (const lane of this.#windows.update(chatId, change, messageId)) this.#laneChanged(lane, chatId);
+    this.knownThreads.updateMessages(chatId, change, messageId);
+    this.#pins.update(chatId, change, messageId);
     const last = this.chats.get(chatId)?.last_message;
     if (!last || (messageId !== undefined && last.id !== messageId)) return;
     const last_message = change(last);
@@ -307,8 +354,10 @@ export class Store {
   dropChat(id) {
     this.typingUsers.clear(id);
     this.savedDrafts.dropChat(id);
-    this.closeMessages(id);
-    if (this.#pins.delete(id)) this.#emitter.schedule("pins", () => ({ chatId: id }), `pins ${id}`);
+    for (const lane of this.#windows.in(id)) this.closeMessages(lane, id);
+    this.knownThreads.dropChat(id);
+    this.#order.forget(id);
+    this.#pins.drop(id);
     this.chats.delete(id);
     this.heads.delete(id);
     this.stale.delete(id);
@@ -321,26 +370,28 @@ export class Store {
     this.#emitter.schedule("stale", () => {}, "stale");
   }
 
+  /** Whether a new message may raise a count: during catch-up the counts arrive at its end. */
+  mayCount({ sender }) {
+    return !this.isCatchingUp && sender.id !== this.me?.id;
+  }
+
   /** Adds `step` to the unread count of a message's chat, if the message counts as unread. */
-  countUnread({ id, chat: chatId, sender }, step) {
+  countUnread(message, step) {
+    const { id, chat: chatId } = message;
     const chat = this.chats.get(chatId);
-    if (this.isCatchingUp || !chat || sender.id === this.me?.id) return;
+    if (!chat || !isInTimeline(message) || !this.mayCount(message)) return;
     const isRead = id <= (chat.last_read_message_id ?? 0) && id < (chat.me?.unread_from ?? Infinity);
     if (isRead) return;
-    this.setUnread(chatId, Math.max(0, chat.unread_count + step));
+    // Where a message no longer mentions the user, `mentions_changed` says so.
+    const mentions = this.#counts.in(chatId).mentions + Number(step > 0 && isMention(message, this.me));
+    this.setUnread(chatId, Math.max(0, chat.unread_count + step), mentions);
   }
 
-  setUnread(id, count) {
-    if (this.unreadIn(id) !== count) this.#emitter.schedule("unread", () => ({ total: this.unread }), "unread");
-    if (count > 0) this.#unread.set(id, count);
-    else this.#unread.delete(id);
+  setUnread(id, unread_count, unread_mentions = this.#counts.in(id).mentions) {
+    this.#counts.set(id, unread_count, unread_mentions);
     const chat = this.chats.get(id);
-    if (chat && chat.unread_count !== count) this.updateChat(id, () => ({ unread_count: count }));
-  }
-
-  setPresence(userId, is_online, last_seen = this.presence.get(userId)?.last_seen ?? null) {
-    this.presence.set(userId, { is_online, last_seen });
-    this.#emitter.schedule("presence", () => ({ userId, ...this.presence.get(userId) }), `presence ${userId}`);
+    const isSame = chat?.unread_count === unread_count && (chat.unread_mentions ?? 0) === unread_mentions;
+    if (chat && !isSame) this.updateChat(id, () => ({ unread_count, unread_mentions }));
   }
 
   // Notifying
@@ -351,9 +402,15 @@ export class Store {
     this.#emitter.schedule("chat", () => ({ chatId, chat: current() }), `chat ${chatId}`);
   }
 
-  messagesChanged(chatId) {
-    this.#lists.delete(chatId);
-    this.#emitter.schedule("messages", () => ({ chatId }), `messages ${chatId}`);
+  #laneChanged(lane, chatId) {
+    this.#lists.delete(lane);
+    if (isThreadLane(lane)) this.knownThreads.changed(rootOfLane(lane), chatId);
+    else this.#emitter.schedule("messages", () => ({ chatId }), `messages ${chatId}`);
+  }
+
+  /** Notes that an outgoing message was added, changed or removed. */
+  outgoingChanged(message) {
+    for (const lane of lanesOf(message)) this.#laneChanged(lane, message.chat);
   }
 
   /** Emits the events that are not coalesced: one for each change of a message or read marker. @param {any} event */

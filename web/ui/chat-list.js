@@ -62,6 +62,8 @@ const Item = memo(function Item({ chat, isSelected, href, onSelect }) {
             <span class="gr-chat-preview" dir="auto">
               ${isTyping ? html`<em class="gr-accent">${t("typingShort")}</em>` : draft ? html`<${DraftPreview} draft=${draft} />` : preview(last, chat, me)}
             </span>
+            ${chat.unread_mentions > 0 &&
+            html`<span class="unread-indicator mention-indicator" title=${t("unreadMentions", { count: chat.unread_mentions })}><span aria-hidden="true">@</span><span class="gr-hidden">${t("unreadMentions", { count: chat.unread_mentions })}</span></span>`}
             ${unread > 0 &&
             html`<span class=${classes("unread-indicator", !isCounted && "is-quiet")}><span aria-hidden="true">${unread > 99 ? "99+" : unread}</span><span class="gr-hidden">${t("unread", { count: unread })}</span></span>`}
           </span>

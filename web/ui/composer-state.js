@@ -1,6 +1,7 @@
-/** The state of a chat's composer: a new message, or an edit of a sent one. */
+/** The state of the composer of a chat or a thread: a new message, or an edit of a sent one. */
 
 import { DraftSync } from "./draft-sync.js";
+import { rangesOf, shifted, toMentions, trimmed } from "./mentions.js";
 import { textOf } from "./text.js";
 
 /** From so many remaining characters on, their number is shown. */
@@ -18,26 +19,37 @@ export class ComposerState {
   /** Messages that were requested from the server, because they are not loaded. */
   #requested = new Set();
   chatId;
+  /** The root of the thread that is written in; null: the chat itself. */
+  root;
+  /** Names the drafts: the id of the chat, or the negative id of the root. */
+  key;
+  /** Whether a reply in a thread is sent to the chat too. */
+  alsoInChat = false;
   /** The message being edited, or null. */
   editing = null;
   /** The message being replied to, or null. */
   replyTo = null;
   text;
+  /** @type {import("./mentions.js").MentionRange[]} Who is mentioned in the text, and where. */
+  #mentioned = [];
 
-  constructor(client, drafts, sync, maxLength, chatId) {
+  constructor(client, drafts, sync, maxLength, chatId, root = null) {
     this.#client = client;
     this.#sync = sync;
     this.#maxLength = maxLength;
     this.#drafts = drafts;
     this.chatId = chatId;
+    this.root = root;
+    this.key = root === null ? chatId : -root;
     this.#restore();
-    this.replyTo = drafts.getReply(chatId);
+    this.replyTo = drafts.getReply(this.key);
   }
 
   #restore() {
-    const edit = this.#drafts.getEdit(this.chatId);
+    const edit = this.#drafts.getEdit(this.key);
     this.editing = edit?.message ?? null;
-    this.text = edit?.text ?? this.#drafts.get(this.chatId);
+    this.text = edit?.text ?? this.#drafts.get(this.key);
+    this.#mentioned = edit ? (edit.mentioned ?? []) : this.#drafts.getMentioned(this.key, this.text);
   }
 
   /** Reads the stored text again, after another tab changed it. */
@@ -55,7 +67,7 @@ export class ComposerState {
   /** Shows the draft of another device; null: it was sent or removed there. */
   takeDraft(draft) {
     this.#drafts.adopt(this.chatId, draft?.content ?? "");
-    if (!this.editing) this.text = this.#drafts.get(this.chatId);
+    if (!this.editing) this.#restore();
     const replyTo = draft?.reply_to ?? null;
     if (replyTo !== this.draft.reply_to) this.#takeReply(replyTo);
     this.#notify();
@@ -79,22 +91,38 @@ export class ComposerState {
   }
 
   type(text) {
+    this.#mentioned = shifted(this.#mentioned, this.text, text);
     this.text = text;
-    if (this.editing) this.#drafts.setEdit(this.chatId, { message: this.editing, text });
+    if (this.editing) this.#drafts.setEdit(this.key, { message: this.editing, text, mentioned: this.#mentioned });
     else {
-      this.#drafts.set(this.chatId, text);
-      this.#sync.changed(this.chatId);
-      this.#client.typing(this.chatId, text.trim() !== "");
+      this.#drafts.set(this.key, text);
+      this.#drafts.setMentioned(this.key, text, this.#mentioned);
+      if (this.root === null) this.#sync.changed(this.chatId);
+      this.#client.typing(this.chatId, text.trim() !== "", this.root);
     }
     this.#notify();
   }
 
+  /** Mentions someone in place of a part of the text. Returns where the text goes on. */
+  mention({ id, name }, start, end) {
+    const [before, rest] = [this.text.slice(0, start), this.text.slice(end)];
+    const inserted = `@${name}`;
+    const space = /^\s/.test(rest) ? "" : " ";
+    const kept = shifted(this.#mentioned, this.text, before + inserted + space + rest);
+    const next = start + inserted.length;
+    this.text = before + inserted + space + rest;
+    this.#mentioned = [...kept.filter((range) => range.end <= start || range.start >= next), { id, start, end: next }];
+    this.type(this.text);
+    return next + 1;
+  }
+
   /** Starts to edit a message. The draft returns afterwards. */
   edit(message) {
-    const { id, content, forwarded_from } = message;
+    const { id, content, forwarded_from, mentions } = message;
     // A comment on a forwarded text may be removed.
-    this.editing = { id, content, mayBeEmpty: Boolean(forwarded_from) };
+    this.editing = { id, content, mentions, mayBeEmpty: Boolean(forwarded_from) };
     this.text = content;
+    this.#mentioned = rangesOf(message);
     this.#notify("edit");
   }
 
@@ -102,13 +130,13 @@ export class ComposerState {
   reply(message) {
     if (this.editing) this.abandonEdit("edit");
     this.#setReply(message);
-    this.#sync.changed(this.chatId);
+    if (this.root === null) this.#sync.changed(this.chatId);
     this.#notify("edit");
   }
 
   cancelReply(what = "edit") {
     this.#setReply(null);
-    this.#sync.changed(this.chatId);
+    if (this.root === null) this.#sync.changed(this.chatId);
     this.#notify(what);
   }
 
@@ -116,7 +144,7 @@ export class ComposerState {
     const { id, sender } = message ?? {};
     this.#loadedReply = null;
     this.replyTo = message && { id, sender, content: textOf(message) };
-    this.#drafts.setReply(this.chatId, this.replyTo);
+    this.#drafts.setReply(this.key, this.replyTo);
   }
 
   /** Ends an edit, by default because the message was deleted. Its new text is appended to the draft. */
@@ -131,12 +159,18 @@ export class ComposerState {
   takeText() {
     const { text } = this;
     if (this.editing) this.cancel();
-    this.#sync.sent(this.chatId, this.draft);
-    this.#drafts.set(this.chatId, "");
-    this.#setReply(null);
-    this.text = "";
+    if (this.root === null) this.#sync.sent(this.chatId, this.draft);
+    this.#clear();
     this.#notify();
     return text;
+  }
+
+  #clear() {
+    this.#drafts.set(this.key, "");
+    this.#drafts.setMentioned(this.key, "", []);
+    this.#setReply(null);
+    this.text = "";
+    this.#mentioned = [];
   }
 
   onMessage(message) {
@@ -170,18 +204,23 @@ export class ComposerState {
 
   /** Starts to edit the user's latest message. Returns whether there is one. */
   editLatest() {
-    const me = this.#client.state.me?.id;
-    const last = this.#client.state
-      .messages(this.chatId)
+    const { state } = this.#client;
+    const me = state.me?.id;
+    const last = (this.root === null ? state.messages(this.chatId) : (state.thread(this.root)?.messages ?? []))
       .findLast(({ id, sender, is_deleted }) => id !== null && sender.id === me && !is_deleted);
     if (last) this.edit(last);
     return last !== undefined;
   }
 
+  setAlsoInChat(isOn) {
+    this.alsoInChat = isOn;
+    this.#notify();
+  }
+
   cancel(what = "edit") {
     this.editing = null;
-    this.#drafts.setEdit(this.chatId, null);
-    this.text = this.#drafts.get(this.chatId);
+    this.#drafts.setEdit(this.key, null);
+    this.#restore();
     this.#notify(what);
   }
 
@@ -189,17 +228,21 @@ export class ComposerState {
   async submit() {
     if (!this.canSubmit) return;
     const text = this.text.trim();
+    const mentions = toMentions(trimmed(this.#mentioned, this.text), text);
     if (!this.editing) {
-      this.#client.send(this.chatId, text, { replyTo: this.replyTo ?? undefined });
-      this.#sync.sent(this.chatId, this.draft);
-      this.#drafts.set(this.chatId, "");
-      this.#setReply(null);
-      this.text = "";
+      const thread = { thread: this.root, also_in_chat: this.root !== null && this.alsoInChat };
+      this.#client.send(this.chatId, text, { replyTo: this.replyTo ?? undefined, mentions, ...thread });
+      if (this.root === null) this.#sync.sent(this.chatId, this.draft);
+      this.alsoInChat = false;
+      this.#clear();
       return this.#notify("sent");
     }
     const { id, content } = this.editing;
+    // What a message mentions without a place in its text stays.
+    const before = this.editing.mentions;
+    const users = [...mentions.users, ...(before?.users ?? []).filter(({ at }) => !at)];
     try {
-      if (text !== content) await this.#client.edit(id, text);
+      if (text !== content) await this.#client.edit(id, text, { mentions: before && { ...mentions, users } });
     } catch (error) {
       if (error.status === 404 && this.editing?.id === id) return this.abandonEdit();
       throw error;
@@ -224,7 +267,7 @@ export class ComposerState {
   }
 }
 
-/** The composer states of all chats: a text stays when the user opens another chat. */
+/** The composer states of all chats and threads: a text stays when the user opens another chat. */
 export class ComposerStates {
   #all = new Map();
   #client;
@@ -239,9 +282,9 @@ export class ComposerStates {
     this.#sync = new DraftSync(client, owner, storage, this);
     this.#maxLength = maxLength;
     this.#stops = [
-      drafts.on((chatId, isEdit) => this.#all.get(chatId)?.onOtherTab(isEdit)),
-      client.on("message", ({ chatId, message }) => this.#all.get(chatId)?.onMessage(message)),
-      client.on("messages", ({ chatId }) => this.#all.get(chatId)?.checkMessages()),
+      drafts.on((key, isEdit) => this.#all.get(key)?.onOtherTab(isEdit)),
+      client.on("message", ({ chatId, message }) => this.#in(chatId).forEach((composer) => composer.onMessage(message))),
+      client.on("messages", ({ chatId }) => this.#in(chatId).forEach((composer) => composer.checkMessages())),
     ];
   }
 
@@ -251,12 +294,25 @@ export class ComposerStates {
     this.#sync.close();
   }
 
-  of(chatId) {
-    if (!this.#all.has(chatId)) {
-      this.#all.set(chatId, new ComposerState(this.#client, this.#drafts, this.#sync, this.#maxLength, chatId));
-      this.#sync.opened(chatId);
+  /** Returns the composers of a chat and its threads. */
+  #in(chatId) {
+    return [...this.#all.values()].filter((composer) => composer.chatId === chatId);
+  }
+
+  /** Returns the composer of a chat, or of the thread with a root. */
+  of(chatId, root = null) {
+    const key = root === null ? chatId : -root;
+    if (!this.#all.has(key)) {
+      this.#all.set(key, new ComposerState(this.#client, this.#drafts, this.#sync, this.#maxLength, chatId, root));
+      if (root === null) this.#sync.opened(chatId);
     }
-    return this.#all.get(chatId);
+    return this.#all.get(key);
+  }
+
+  /** Returns the typed texts of a chat and its threads, and clears them. */
+  takeTexts(chatId) {
+    this.of(chatId);
+    return this.#in(chatId).map((composer) => composer.takeText());
   }
 
   /** Returns a chat's composer if the chat was opened. */
@@ -266,7 +322,7 @@ export class ComposerStates {
 
   /** Returns the chats that were opened. */
   chats() {
-    return [...this.#all.keys()];
+    return [...this.#all.keys()].filter((key) => key > 0);
   }
 
   /** Saves a chat's draft: the user leaves the chat. */

@@ -3,6 +3,7 @@
 import { useAppContext } from "./app-context.js";
 import { classes, focusedBeside, html, useEffect, useId, useMedia, useRef, useState } from "./html.js";
 import { Check, Close, Edit, Reply, Send, Smile } from "./icons.js";
+import { useMentionPicker } from "./mention-picker.js";
 import { QuoteText } from "./quote.js";
 import { t } from "./texts.js";
 
@@ -21,6 +22,7 @@ export function Composer({ composer, id, class: kind = "", label, onSent, hasFoc
   // On touch screens Enter inserts a new line: their keyboards have no Shift+Enter.
   const isTouched = useMedia("(pointer: coarse)");
   const { editing, replyTo, text } = composer;
+  const picker = useMentionPicker(composer, field);
 
   useEffect(
     () =>
@@ -50,7 +52,8 @@ export function Composer({ composer, id, class: kind = "", label, onSent, hasFoc
     }
   };
   const onKeyDown = (event) => {
-    if (event.key === "Enter" && (isTouched ? event.ctrlKey || event.metaKey : !event.shiftKey)) submit();
+    if (picker.onKey(event)) null;
+    else if (event.key === "Enter" && (isTouched ? event.ctrlKey || event.metaKey : !event.shiftKey)) submit();
     else if (event.key === "Escape" && editing) composer.cancel();
     else if (event.key === "Escape" && replyTo) composer.cancelReply();
     else if (event.key === "ArrowUp" && text === "" && !editing && app.settings.can("editing") && composer.editLatest()) null;
@@ -90,12 +93,13 @@ export function Composer({ composer, id, class: kind = "", label, onSent, hasFoc
           <button type="button" class="gr-icon-button reply-cancel-btn" aria-label=${t("cancelReply")} onClick=${() => composer.cancelReply()}><${Close} /></button>
         </div>
       `}
+      ${picker.list}
       <div class="gr-composer-field">
         <span class="gr-grows" data-text=${text}>
           <textarea ref=${field} id=${id} class=${kind} rows="1" aria-label=${label} placeholder=${label} dir=${text === "" ? undefined : "auto"}
             aria-describedby=${replyTo && !editing ? `${quote} ${hint}` : hint} value=${text} enterkeyhint=${isTouched ? "enter" : "send"} autocapitalize="sentences"
             autocomplete="off" aria-invalid=${isTooLong ? "true" : undefined}
-            onInput=${(event) => composer.type(event.currentTarget.value)} onKeyDown=${onKeyDown}></textarea>
+            onInput=${(event) => (composer.type(event.currentTarget.value), picker.look())} onKeyDown=${onKeyDown} ...${picker.attributes}></textarea>
         </span>
         <button type="button" class="gr-icon-button" aria-label=${t("insertEmoji")} title=${t("insertEmoji")}
           onClick=${(event) => app.pickEmoji(event.currentTarget, insert)}><${Smile} /></button>
@@ -105,6 +109,14 @@ export function Composer({ composer, id, class: kind = "", label, onSent, hasFoc
           : html`<button type="submit" class="gr-send" aria-label=${t("send")} title=${t("send")}
               disabled=${!composer.canSubmit}><${Send} /></button>`}
       </div>
+      ${composer.root !== null &&
+      !editing &&
+      html`
+        <label class="gr-also-in-chat">
+          <input type="checkbox" checked=${composer.alsoInChat} onChange=${(event) => composer.setAlsoInChat(event.currentTarget.checked)} />
+          <span>${t("alsoInChat")}</span>
+        </label>
+      `}
       <p id=${hint} class=${classes("gr-composer-hint", isTooLong && "gr-danger")}>
         ${count !== null && (isTooLong ? t("tooLong", { count: -count }) : t("left", { count }))}
       </p>

@@ -105,6 +105,21 @@ export class Drafts {
     this.#use(this.#ofTab, (storage, key) => (text ? storage.setItem(key, text) : storage.removeItem(key)), replyIn(chatId));
   }
 
+  /** Returns who is mentioned in a draft, and where. It is known in the tab in which the draft was written. */
+  getMentioned(chatId, text) {
+    try {
+      const kept = JSON.parse(this.#use(this.#ofTab, (storage, key) => storage.getItem(key), mentionedIn(chatId)) ?? "null");
+      return text && kept?.text === text ? kept.mentioned : [];
+    } catch {
+      return [];
+    }
+  }
+
+  setMentioned(chatId, text, mentioned) {
+    const kept = mentioned.length > 0 && JSON.stringify({ text, mentioned });
+    this.#use(this.#ofTab, (storage, key) => (kept ? storage.setItem(key, kept) : storage.removeItem(key)), mentionedIn(chatId));
+  }
+
   #onOther({ key, oldValue, newValue, storageArea }) {
     if (storageArea !== this.#storage || !key?.startsWith(this.#owner)) return;
     const name = key.slice(this.#owner.length);
@@ -149,6 +164,7 @@ export class Drafts {
 
 const editIn = (chatId) => `${chatId}:edit`;
 const replyIn = (chatId) => `${chatId}:reply`;
+const mentionedIn = (chatId) => `${chatId}:mentioned`;
 
 /** Whether a text is the same draft in another tab: it was sent there, or one of the two begins with the other. */
 const isSameText = (text, other) => !other || other.startsWith(text) || text.startsWith(other);

@@ -7,6 +7,7 @@ const icon = (...paths) => () => html`
 `;
 
 export const Add = icon("M12 5v14M5 12h14");
+export const At = icon("M12 8a4 4 0 1 0 0 8 4 4 0 0 0 0-8z", "M16 8v5.5a2.5 2.5 0 0 0 5 0V12a9 9 0 1 0-4 7.5");
 export const Back = icon("M15 5l-7 7 7 7");
 export const Bell = icon("M6 17h12l-1.5-2v-4a4.5 4.5 0 0 0-9 0v4zM10.5 20h3");
 export const Block = icon("M12 3.5a8.5 8.5 0 1 0 0 17 8.5 8.5 0 0 0 0-17z", "M6 6l12 12");
@@ -43,6 +44,7 @@ export const Reply = icon("M10 6l-6 6 6 6", "M4 12h9a7 7 0 0 1 7 7");
 export const Search = icon("M10.5 4a6.5 6.5 0 1 0 0 13 6.5 6.5 0 0 0 0-13zM15.5 15.5L20 20");
 export const Send = icon("M4.5 11.5L20 4l-5 16-3.5-6.5z", "M11.5 13.5L20 4");
 export const Smile = icon("M12 3.5a8.5 8.5 0 1 0 0 17 8.5 8.5 0 0 0 0-17z", "M8.5 14a4 4 0 0 0 7 0M9 9.5v.01M15 9.5v.01");
+export const Thread = icon("M4 5h11a2 2 0 0 1 2 2v4a2 2 0 0 1-2 2H9l-3 2.5V13H4a2 2 0 0 1-2-2V7a2 2 0 0 1 2-2z", "M20 10.5a2 2 0 0 1 2 2V17a2 2 0 0 1-2 2h-1v2.5L16 19h-4");
 export const Trash = icon("M5 7h14M10 4h4M7 7l1 13h8l1-13M10.5 11v5.5M13.5 11v5.5");
 export const Up = icon("M12 19V5M6 11l6-6 6 6");
 export const Unread = icon("M4 6h16v12H4z", "M4 7l8 6 8-6");

@@ -100,12 +100,18 @@ export function place(box, opener) {
   const isRtl = getComputedStyle(opener).direction === "rtl";
   // Away from the message: beside other users' messages there is room after them.
   const isAfter = opener.closest(".is-others") !== null;
-  const { width, height } = box.getBoundingClientRect();
+  const { width, height: whole } = box.getBoundingClientRect();
   const line = opener.closest(".gr-row-line")?.getBoundingClientRect();
   // Above or below the message, unless it fills much of the screen.
   const edge = line && line.height < innerHeight / 3 ? line : at;
   const left = isRtl !== isAfter ? at.left : at.right - width;
-  const top = edge.bottom + height + MARGIN > innerHeight && edge.top > innerHeight / 2 ? edge.top - height : edge.bottom;
+  const [above, below] = [edge.top - MARGIN, innerHeight - edge.bottom - MARGIN];
+  const isAbove = whole > below && above > below;
+  // A menu that has not enough room beside a message scrolls.
+  const isCut = edge === line && whole > Math.max(above, below) && box.matches(".gr-menu");
+  const height = isCut ? Math.max(above, below) : whole;
+  box.style.maxHeight = isCut ? `${height}px` : "";
+  const top = isAbove ? edge.top - height : edge.bottom;
   const within = (place, most) => `${Math.max(MARGIN, Math.min(place, most - MARGIN))}px`;
   Object.assign(box.style, {
     left: within(left, innerWidth - width),

@@ -1,4 +1,4 @@
-/** The messages of a chat, as a scrolling list. */
+/** The messages of a chat or a thread, as a scrolling list. */
 
 import { useAppContext, useMinute, useRetry, useStore } from "./app-context.js";
 import { focusedBeside, html, useEffect, useRef, useState } from "./html.js";
@@ -16,63 +16,67 @@ const TOGETHER = 5 * 60_000;
 
 /**
  * @param {object} props
- * @param {number} props.chatId of an open chat
+ * @param {import("./lanes.js").Lane} props.lane which is open
  * @param {import("./conversation.js").Place} props.place the message to show; without one: the first unread message, or the newest
  * @param {string} [props.id]
  * @param {string} [props.class]
  * @param {import("./composer-state.js").ComposerState} props.composer
  * @param {(messageId: number) => void} props.onQuote shows a quoted message
+ * @param {(root: number, messageId?: number) => void} props.onThread opens a thread
+ * @param {any} [props.above] what is above the first message
+ * @param {string} props.label
  * @param {{current: any}} props.scrollToNewest receives a function that scrolls to the newest messages
  */
-export function MessageList({ chatId, place, id, class: kind = "", composer, scrollToNewest, onQuote }) {
+export function MessageList({ lane, place, id, class: kind = "", composer, scrollToNewest, onQuote, onThread, above = null, label }) {
   const { client, announce, errorText, settings } = useAppContext();
   const { messageId, hit = null } = place;
-  const [me, chat, messages] = useStore((state) => [state.me, state.chats.get(chatId), state.messages(chatId)]);
-  const [hasOlder, hasNewer] = useStore((state) => [state.hasOlder(chatId), state.hasNewer(chatId)]);
-  const [newFrom, setNewFrom] = useState(() => firstUnread(chat, messages, me, hasOlder));
+  const [me, chat] = useStore((state) => [state.me, state.chats.get(lane.chatId)]);
+  const shown = useStore(lane.select);
+  const { messages, hasOlder, hasNewer, unreadFrom } = shown;
+  const [newFrom, setNewFrom] = useState(() => firstUnread(shown, me));
   const [problem, setProblem] = useState(/** @type {any} */ (null));
   const [current, setCurrent] = useState(/** @type {string | null} */ (null));
-  const seen = useRef(chat?.last_read_message_id ?? 0);
-  const isMarkedUnread = useMarkedUnread(chat?.me?.unread_from ?? null);
+  const seen = useRef(shown.readUpTo);
+  const isMarkedUnread = useMarkedUnread(unreadFrom);
   useMinute();
 
   const rowOf = (id) => view.content.current.querySelector(`[data-message-id="${id}"]`);
   const loadOlder = async () => {
-    if (!client.state.hasOlder(chatId) || problem) return;
+    if (!lane.select(client.state).hasOlder || problem) return;
     try {
-      await client.loadOlder(chatId);
+      await lane.loadOlder();
     } catch (error) {
       setProblem(error);
     }
   };
   const retry = () => {
     setProblem(null);
-    client.loadOlder(chatId).catch(setProblem);
+    lane.loadOlder().catch(setProblem);
   };
   useRetry(problem, retry);
   const read = () => {
     const last = lastVisible(view.scroller.current, view.content.current);
     if (last === null) return;
     seen.current = Math.max(seen.current, last);
-    if (isTabFocused() && !isMarkedUnread) markAsRead(client, chatId, last);
+    if (isTabFocused() && !isMarkedUnread) markAsRead(client, lane, last);
   };
   const view = useVirtualList({
     messages,
     isComplete: !hasNewer,
     start: messageId ?? newFrom,
     onTop: loadOlder,
-    onBottom: () => client.loadNewer(chatId).catch(() => {}),
+    onBottom: () => lane.loadNewer().catch(() => {}),
     onMoved: read,
   });
   const jump = async () => {
-    if (client.state.hasNewer(chatId)) await client.openNewest(chatId).catch(() => {});
+    if (lane.select(client.state).hasNewer) await lane.openNewest().catch(() => {});
     view.scrollToNewest();
   };
   scrollToNewest.current = jump;
 
   useEffect(() => {
-    if (isMarkedUnread) setNewFrom(firstUnread(chat, messages, me, hasOlder));
-  }, [isMarkedUnread, chat?.me?.unread_from]);
+    if (isMarkedUnread) setNewFrom(firstUnread(shown, me));
+  }, [isMarkedUnread, unreadFrom]);
   useEffect(() => {
     // During a search here, or while writing, the focus stays.
     const isBusy = focusedBeside(view.scroller.current)?.closest(".gr-chat-search, .gr-composer");
@@ -92,32 +96,33 @@ export function MessageList({ chatId, place, id, class: kind = "", composer, scr
     return () => {
       globalThis.removeEventListener("focus", onBack);
       document.removeEventListener("visibilitychange", onBack);
-      sentReadMarkers.get(client)?.delete(chatId);
+      sentReadMarkers.get(client)?.delete(lane.key);
     };
   }, []);
 
   useEffect(
     () =>
-      client.on("message", ({ chatId: of, message, change }) => {
-        if (of !== chatId || change !== "new" || message.sender.id === client.state.me?.id) return;
-        const read = client.state.chats.get(chatId)?.last_read_message_id ?? 0;
+      client.on("message", ({ message, change }) => {
+        if (!lane.has(message) || change !== "new" || message.sender.id === client.state.me?.id) return;
+        // A reply that is also in the chat is announced once.
+        const isElsewhere = lane.root === null && message.thread && rootShown(view.scroller.current) === String(message.thread);
+        const read = lane.select(client.state).readUpTo;
         if (!isTabFocused()) setNewFrom((from) => (from !== null && from > read ? from : message.id));
-        announce(t("said", { name: message.sender.display_name, text: textOf(message).slice(0, 200) }));
+        if (!isElsewhere) announce(t("said", { name: message.sender.display_name, text: textOf(message).slice(0, 200) }));
       }),
-    [client, chatId],
+    [client, lane],
   );
 
   useEffect(
     () =>
       client.on("outgoing", ({ message }) => {
-        if (message.chat !== chatId || message.status !== "failed" || !client.outgoing.includes(message)) return;
+        if (!lane.has(message) || message.status !== "failed" || !client.outgoing.includes(message)) return;
         announce(`${t("stateFailed")}. ${errorText(message.error)}`);
       }),
-    [client, chatId],
+    [client, lane],
   );
 
-  const newCount = view.isAtEnd ? 0 : hasNewer ? (chat?.unread_count ?? 0) : countAfter(messages, seen.current, me);
-  const label = t("messagesOf", { title: chat?.title ?? "" });
+  const newCount = view.isAtEnd ? 0 : hasNewer ? shown.unread : countAfter(messages, seen.current, me);
   return html`
     <div class="gr-thread">
       <div ref=${view.scroller} id=${id} class=${`gr-messages ${kind}`} role="log" aria-live="off" aria-label=${label}
@@ -125,8 +130,8 @@ export function MessageList({ chatId, place, id, class: kind = "", composer, scr
         <div ref=${view.content} class="gr-rows" role="list">
           ${view.from === 0 && hasOlder && !problem && html`<div class="gr-older" role="listitem"><${Skeletons} count=${3} /></div>`}
           ${problem && html`<${Problem} onRetry=${retry} />`}
-          ${view.from === 0 && !hasOlder && html`<${Beginning} title=${chat && fullTitleOf(chat, me)} isEmpty=${messages.length === 0} />`}
-          ${rows(view, messages, { me, chat, newFrom, messageId, showsDeleted: settings.showsDeleted, current, setCurrent, composer, onQuote, onResize: view.restoreAnchor })}
+          ${view.from === 0 && !hasOlder && (above?.({ current, setCurrent, onResize: view.restoreAnchor }) ?? html`<${Beginning} title=${chat && fullTitleOf(chat, me)} isEmpty=${messages.length === 0} />`)}
+          ${rows(view, messages, { me, chat, newFrom, messageId, showsDeleted: settings.showsDeleted, current, setCurrent, composer, onQuote, onThread, root: lane.root, onResize: view.restoreAnchor })}
         </div>
       </div>
       ${!view.isAtEnd &&
@@ -136,14 +141,18 @@ export function MessageList({ chatId, place, id, class: kind = "", composer, scr
           ${newCount > 0 && html`<span class="unread-indicator" aria-hidden="true">${newCount > 99 ? "99+" : newCount}</span>`}
         </button>
       `}
-      <${TypingIndicator} chatId=${chatId} />
+      <${TypingIndicator} chatId=${lane.chatId} root=${lane.root} />
     </div>
   `;
 }
 
+/** Returns the root of the thread beside a list. */
+const rootShown = (list) => list?.closest(".gr-split")?.dataset.thread;
+
 /** Returns the visible rows, with day separators and the line above new messages. */
 function rows({ shown, from }, messages, { newFrom, messageId, showsDeleted, current, setCurrent, ...shared }) {
-  const isHidden = (message) => message?.is_deleted && !showsDeleted;
+  // A deleted root leads to its replies.
+  const isHidden = (message) => message?.is_deleted && !showsDeleted && !(message.thread_info && shared.root === null);
   /** Returns the nearest message that is not hidden. */
   const neighbour = (place, step) => (isHidden(messages[place + step]) ? neighbour(place + step, step) : messages[place + step]);
   // The first new message may have been deleted.
@@ -179,18 +188,14 @@ const isTogether = (a, b) =>
   Math.abs(Date.parse(b.created_at) - Date.parse(a.created_at)) < TOGETHER &&
   dayOf(a.created_at) === dayOf(b.created_at);
 
-/** Returns the last message that the user has read; before any, the last one from before the user joined. */
-export const readUpTo = (chat, me) =>
-  chat.last_read_message_id ?? chat.members.find(({ id }) => id === me?.id)?.read_from_message_id ?? 0;
-
 const isOthers = (message, me) => message.id !== null && message.sender.id !== me?.id && !message.is_deleted;
 
 /** Returns the first unread message; null where all are read, or where it is not loaded. */
-function firstUnread(chat, messages, me, hasOlder) {
-  if (!chat || chat.unread_count === 0) return null;
-  const read = Math.min(readUpTo(chat, me), (chat.me?.unread_from ?? Infinity) - 1);
+function firstUnread({ messages, hasOlder, unread, readUpTo, unreadFrom }, me) {
+  if (unread === 0) return null;
+  const read = Math.min(readUpTo, (unreadFrom ?? Infinity) - 1);
   const first = messages.find((message) => message.id > read && isOthers(message, me));
-  return first && (first !== messages[0] || !hasOlder || messages.length === chat.unread_count) ? first.id : null;
+  return first && (first !== messages[0] || !hasOlder || messages.length === unread) ? first.id : null;
 }
 
 function countAfter(messages, id, me) {
@@ -210,17 +215,16 @@ function useMarkedUnread(unreadFrom) {
   return unreadFrom !== before.current;
 }
 
-/** The newest message that was marked as read, by client and chat. */
+/** The newest message that was marked as read, by client and lane. */
 const sentReadMarkers = new WeakMap();
 
-function markAsRead(client, chatId, messageId) {
-  const chat = client.state.chats.get(chatId);
-  if (!chat || (chat.unread_count === 0 && chat.last_read_message_id === null)) return;
+function markAsRead(client, lane, messageId) {
+  const { unread } = lane.select(client.state);
   const known = sentReadMarkers.get(client) ?? new Map();
   sentReadMarkers.set(client, known);
-  if (chat.unread_count === 0 || (known.get(chatId) ?? 0) >= messageId) return;
-  known.set(chatId, messageId);
-  client.markAsRead(chatId, messageId).catch(() => known.delete(chatId));
+  if (unread === 0 || messageId === lane.root || (known.get(lane.key) ?? 0) >= messageId) return;
+  known.set(lane.key, messageId);
+  lane.markAsRead(messageId).catch(() => known.delete(lane.key));
 }
 
 /** Moves between messages by the arrow keys; End goes to the newest. */
@@ -244,10 +248,10 @@ function onKey(event, view, current, setCurrent) {
   return event.preventDefault();
 }
 
-function TypingIndicator({ chatId }) {
+function TypingIndicator({ chatId, root }) {
   const names = useStore((state) => {
     const members = state.chats.get(chatId)?.members ?? [];
-    return state.typing(chatId).map((id) => members.find((member) => member.id === id)?.display_name ?? t("somebody"));
+    return state.typing(chatId, root).map((id) => members.find((member) => member.id === id)?.display_name ?? t("somebody"));
   });
   const who = names.length > 2 ? t("typingMany") : t("typing", { count: names.length, names: listOf(names) });
   return html`

@@ -4,17 +4,19 @@ import { useAppContext, useAttempt, useStore } from "./app-context.js";
 import { Avatar } from "./avatar.js";
 import { errorText } from "./errors.js";
 import { classes, focusedBeside, html, memo, useLayoutEffect, useRef, useSubscription } from "./html.js";
-import { Check, Checks, Clock, Copy, Edit, Forward, More, Pin, Reply, Smile, Trash, Undo, Unread, Warning } from "./icons.js";
+import { Check, Checks, Clock, Copy, Edit, Forward, More, Pin, Reply, Smile, Thread, Trash, Undo, Unread, Warning } from "./icons.js";
+import { mentionsUser, rangesOf } from "./mentions.js";
 import { Menu, MenuItem } from "./menu.js";
 import { isPinned, mayPin, usePinning } from "./pins.js";
 import { QuickReactions, rememberReaction } from "./quick-reactions.js";
 import { Quote } from "./quote.js";
 import { useSwipe } from "./swipe.js";
 import { copy, isEmoji, Text } from "./text.js";
+import { ThreadLine, ThreadNote } from "./thread-line.js";
 import { dateAndTime, listOf, t, timeOfDay } from "./texts.js";
 
 export const MessageRow = memo(function MessageRow(props) {
-  const { id, message, me, chat, isFirst, isLast, isTarget, isCurrent, onFocus, onResize, composer } = props;
+  const { id, message, me, chat, isFirst, isLast, isTarget, isCurrent, onFocus, onResize, composer, root, onThread } = props;
   const { deletions } = useAppContext();
   const isEditing = useSubscription(composer, () => message.id !== null && composer.editing?.id === message.id);
   const isDeleting = useSubscription(deletions, () => deletions.has(message.id));
@@ -26,6 +28,7 @@ export const MessageRow = memo(function MessageRow(props) {
   });
   const isMine = message.sender?.id === me?.id;
   const isGone = message.is_deleted || isDeleting;
+  const isMention = !isGone && mentionsUser(message, me);
   const wasGone = useRef(isGone);
   useLayoutEffect(() => {
     // The row was empty in between, and the rows below had moved up.
@@ -34,6 +37,8 @@ export const MessageRow = memo(function MessageRow(props) {
   }, [isGone]);
   const reply = message.id === null || isGone || !chat ? null : () => composer.reply(message);
   useSwipe(row, reply);
+  // Replies have no thread of their own: theirs opens.
+  const toThread = root !== null || message.id === null || isGone || !chat ? null : () => onThread(message.thread ?? message.id);
   const hasName = !isMine && isFirst && chat?.chat_type !== "dm";
   const kind = classes(
     "gr-row message-item",
@@ -44,18 +49,22 @@ export const MessageRow = memo(function MessageRow(props) {
     isGone && "message-deleted",
     isEditing && "is-edited-now",
     message.status === "failed" && "is-failed",
+    isMention && "is-mention",
   );
   return html`
     <div ref=${row} class=${kind} role="listitem" data-key=${id} data-message-id=${message.id ?? undefined} tabindex=${isCurrent ? 0 : -1}
-      onFocusIn=${() => onFocus(id)} onKeyDown=${(event) => onRowKey(event, reply)} aria-keyshortcuts=${reply ? "R" : undefined}>
+      onFocusIn=${() => onFocus(id)} onKeyDown=${(event) => onRowKey(event, { r: reply, t: toThread })} aria-keyshortcuts=${reply ? (toThread ? "R T" : "R") : undefined}>
       ${!isMine && html`<span class=${classes("gr-row-face", hasName && "has-name")}>${isFirst && html`<${Avatar} user=${message.sender} small />`}</span>`}
       <div class="gr-row-main">
         <span class=${hasName ? "gr-row-name" : "gr-hidden"}>${isMine ? t("you") : message.sender.display_name}</span>
+        ${isMention && html`<span class="gr-hidden">${t("mentionsYou")}</span>`}
+        ${message.thread && !isGone && html`<${ThreadNote} message=${message} isInThread=${root !== null} isCurrent=${isCurrent} onThread=${onThread} />`}
         <div class="gr-row-line">
           ${isGone ? html`<${Tombstone} ...${{ message, isDeleting, isCurrent }} />` : html`<${Bubble} ...${props} isMine=${isMine} />`}
-          ${!isGone && message.id !== null && html`<${Actions} ...${props} isMine=${isMine} />`}
+          ${!isGone && message.id !== null && html`<${Actions} ...${props} isMine=${isMine} toThread=${toThread} />`}
         </div>
         ${!isGone && message.reactions?.length > 0 && html`<${Reactions} ...${props} />`}
+        ${message.thread_info && root === null && html`<${ThreadLine} message=${message} chat=${chat} isCurrent=${isCurrent} onThread=${onThread} />`}
         ${message.status === "failed" && html`<${Failure} message=${message} />`}
       </div>
     </div>
@@ -67,7 +76,7 @@ function Bubble({ message, me, chat, isMine, isCurrent, onQuote }) {
     <div class=${classes("message-bubble", isMine ? "message-bubble-own" : "message-bubble-other", isEmoji(message.content) && "is-emoji")}>
       ${message.reply_to && html`<${Quote} quote=${message.reply_to} me=${me} isCurrent=${isCurrent} onQuote=${onQuote} />`}
       ${message.forwarded_from && html`<${ForwardedText} forwarded=${message.forwarded_from} me=${me} />`}
-      ${(message.content || !message.forwarded_from) && html`<span class="message-content" dir="auto"><${Text} text=${message.content} /></span>`}
+      ${(message.content || !message.forwarded_from) && html`<span class="message-content" dir="auto"><${Text} text=${message.content} mentioned=${rangesOf(message)} isMe=${(id) => typeof id === "string" || id === me?.id} /></span>`}
       <span class="message-timestamp">
         ${message.is_edited && html`<span>${t("edited")}</span>`}
         <time datetime=${message.created_at} title=${dateAndTime(message.created_at)}>${timeOfDay(message.created_at)}</time>
@@ -124,7 +133,7 @@ function Failure({ message }) {
   `;
 }
 
-function Actions({ message, me, chat, isMine, isCurrent, composer }) {
+function Actions({ message, me, chat, isMine, isCurrent, composer, root, toThread }) {
   const app = useAppContext();
   const { client, settings, deletions, announce } = app;
   const attempt = useAttempt();
@@ -163,10 +172,11 @@ function Actions({ message, me, chat, isMine, isCurrent, composer }) {
       >${() => html`
         ${settings.can("reactions") && html`<${QuickReactions} message=${message} me=${me} onMore=${() => react(actions.current)} />`}
         ${chat && html`<${MenuItem} icon=${Reply} class="reply-btn" onSelect=${() => composer.reply(message)}>${t("reply")}<//>`}
+        ${toThread && html`<${MenuItem} icon=${Thread} class="thread-btn" onSelect=${toThread}>${t("replyInThread")}<//>`}
         <${MenuItem} icon=${Copy} onSelect=${() => copy([message.content, message.forwarded_from?.content].filter(Boolean).join("\n\n"), app.toast)}>${t("copy")}<//>
         ${chat && html`<${MenuItem} icon=${Forward} class="forward-btn" onSelect=${() => app.showForward(message)}>${t("forward")}<//>`}
         ${mayPin(chat, me) && html`<${PinItem} message=${message} setPinned=${setPinned} />`}
-        ${!isMine && chat && html`<${MenuItem} icon=${Unread} class="unread-from-btn" onSelect=${makeUnread}>${t("makeUnread")}<//>`}
+        ${!isMine && chat && root === null && html`<${MenuItem} icon=${Unread} class="unread-from-btn" onSelect=${makeUnread}>${t("makeUnread")}<//>`}
         ${message.is_edited && settings.showsHistory(me) && html`<${MenuItem} icon=${Clock} class="history-btn" onSelect=${() => app.showHistory(message.id)}>${t("history")}<//>`}
         ${isMine && settings.can("editing") && html`<${MenuItem} icon=${Edit} class="edit-btn" onSelect=${() => composer.edit(message)}>${t("edit")}<//>`}
         ${isMine && settings.can("deleting") && html`<${MenuItem} icon=${Trash} class="delete-btn" isDangerous onSelect=${remove}>${t("delete")}<//>`}
@@ -203,15 +213,18 @@ function Reactions({ message, me, chat, isCurrent }) {
   `;
 }
 
-/** Opens the message's menu by the keys that open context menus, and replies by R. */
-function onRowKey(event, reply) {
-  const isReplyKey = reply && (event.key.toLowerCase() === "r" || (event.code === "KeyR" && !/^[a-z]$/i.test(event.key))) && !(event.ctrlKey || event.metaKey || event.altKey);
-  if (isReplyKey && event.target === event.currentTarget) {
+/** Opens the message's menu by the keys that open context menus, and acts by letters: replies by R, opens a thread by T. */
+function onRowKey(event, actions) {
+  if (event.target !== event.currentTarget) return undefined;
+  // The letter, or where the keyboard has another script, its key.
+  const letter = /^[a-z]$/i.test(event.key) ? event.key.toLowerCase() : event.code.replace(/^Key/, "").toLowerCase();
+  const act = event.ctrlKey || event.metaKey || event.altKey ? null : actions[letter];
+  if (act) {
     event.preventDefault();
-    return reply();
+    return act();
   }
   const isMenuKey = event.key === "ContextMenu" || (event.key === "F10" && event.shiftKey) || event.key === "Enter";
-  if (!isMenuKey || event.target !== event.currentTarget) return undefined;
+  if (!isMenuKey) return undefined;
   event.preventDefault();
   return event.currentTarget.querySelector(".context-menu-btn")?.click();
 }

@@ -3,6 +3,7 @@
 import { useAppContext, useStore } from "./app-context.js";
 import { otherOf } from "./avatar.js";
 import { useEffect } from "./html.js";
+import { mentionsUser } from "./mentions.js";
 import { isNotified, notify, closeNotification } from "./notifications.js";
 import { notifies, useNotifiedCount } from "./notify-level.js";
 import { fullNameOf, fullTitleOf } from "./people.js";
@@ -12,9 +13,10 @@ import { t } from "./texts.js";
 
 /**
  * Chats give signs by the user's level in them. Muted chats give none.
- * @param {{chatId: number | null, onSelect: (id: number) => void}} props the open chat, and a function that opens another one
+ * @param {{chatId: number | null, root: number | null, onSelect: (chatId: number, message?: any) => void}} props the open chat and
+ * thread, and a function that opens another one
  */
-export function Notices({ chatId, onSelect }) {
+export function Notices({ chatId, root, onSelect }) {
   const { client, announce } = useAppContext();
   const unread = useNotifiedCount();
   const title = useStore((state) => namedTitle(state.chats.get(chatId), state.me));
@@ -31,14 +33,17 @@ export function Notices({ chatId, onSelect }) {
         // Only a loaded chat shows its level.
         const chat = client.state.chats.get(of) ?? (await client.api.chat(of).catch(() => null));
         if (!notifies(client, chat, message)) return;
+        const isInThread = message.thread && !message.also_in_chat;
+        const isMention = mentionsUser(message, client.state.me);
+        if (isInThread && !isMention && !(await followed(client, message.thread))) return;
         const isSeen = isTabFocused();
         const { title = "" } = chat ?? {};
         // In a dm, the username tells users of the same name apart.
         const name = chat?.chat_type === "dm" ? fullNameOf(message.sender) : message.sender.display_name;
-        if (isSeen && of !== chatId) announce(t("newIn", { name, title }));
-        if (!isSeen && isNotified() && (await isUnread(client, message))) notify(ownerOf(client), message, name, () => onSelect(of));
+        if (isSeen && (of !== chatId || (isInThread && message.thread !== root))) announce(t("newIn", { name, title }));
+        if (!isSeen && isNotified() && (await isUnread(client, message))) notify(ownerOf(client), message, isMention ? t("mentionedYou", { name }) : name, () => onSelect(of, isInThread ? message : null));
       }),
-    [client, chatId],
+    [client, chatId, root],
   );
   useEffect(() => client.on("chat", ({ chatId, chat }) => !chat?.unread_count && closeNotification(chatId)), [client]);
   useEffect(() => announceFocus(ownerOf(client)), [client]);
@@ -51,9 +56,19 @@ function namedTitle(chat, me) {
   return isGiven ? fullTitleOf(chat, me) : chat?.title;
 }
 
+/** Whether the user follows a thread. */
+async function followed(client, root) {
+  const known = client.state.thread(root) ?? (await client.api.thread(root).catch(() => null));
+  return known?.is_followed ?? false;
+}
+
 /** Whether the server has a message as unread. A page that wakes up gets the message first, and its read event later. */
 async function isUnread(client, message) {
-  const { id, chat: chatId } = message;
+  const { id, chat: chatId, thread: root, also_in_chat } = message;
+  if (root && !also_in_chat) {
+    const thread = await client.api.thread(root).catch(() => client.state.thread(root));
+    return thread?.unread > 0 && id > (thread.last_read_message_id ?? 0) && !client.state.message(id)?.is_deleted;
+  }
   const known = () => client.state.chats.get(chatId);
   const chat = await client.api.chat(chatId).catch((error) => (error.isFinal ? null : known()));
   if (!chat || client.state.message(id)?.is_deleted) return false;

@@ -3,6 +3,7 @@
 import { useAppContext, useMinute, useStore } from "./app-context.js";
 import { html, useEffect, useLayoutEffect, useRef } from "./html.js";
 import { Bell } from "./icons.js";
+import { mentionsUser } from "./mentions.js";
 import { MenuItem } from "./menu.js";
 import { isMuted } from "./muting.js";
 import { t } from "./texts.js";
@@ -28,12 +29,7 @@ export function notifiedCount(client, chat) {
 /** Whether a new message notifies the user. */
 export function notifies(client, chat, message) {
   if (isMuted(client, chat)) return false;
-  return { all: true, mentions: isMentioned(message, client.state.me), none: false }[levelOf(chat)];
-}
-
-/** Whether a message mentions the user, or all members. */
-function isMentioned({ mentions }, me) {
-  return Boolean(mentions && (mentions.everyone || mentions.here || mentions.users?.includes(me?.id)));
+  return { all: true, mentions: mentionsUser(message, client.state.me), none: false }[levelOf(chat)];
 }
 
 /** At most so many chats are loaded to learn their levels. With more, all messages in them count. */

@@ -13,6 +13,7 @@ import { DateDialog } from "./date-dialog.js";
 import { html, useEffect, useLayoutEffect, useMedia, useState } from "./html.js";
 import { Add, Bell, Bubble, Compass, Exit, Logo, Person } from "./icons.js";
 import { Members } from "./members.js";
+import { MentionList } from "./mention-list.js";
 import { Menu, MenuItem } from "./menu.js";
 import { Skeletons } from "./message-list.js";
 import { Notices } from "./notices.js";
@@ -22,21 +23,46 @@ import { RoomBrowser } from "./room-browser.js";
 import { SearchField, SearchResults } from "./search.js";
 import { announceSession, clearUserData, onSession, ownerOf } from "./session.js";
 import { loadSettings } from "./settings.js";
+import { SideLists } from "./side-lists.js";
 import { direction, language, t } from "./texts.js";
+import { ThreadList } from "./thread-list.js";
 
-/** The chat and the message that the URL names. */
-function placeOfAddress() {
+/**
+ * What the page shows: a chat, perhaps a thread of it, and a message in the thread, or else in the chat.
+ * @typedef {object} Shown
+ * @property {number | null} chatId
+ * @property {number | null} root
+ * @property {number | null} messageId
+ * @property {any} [hit] the message as it was found
+ */
+
+/** Returns what the URL names. @returns {Shown} */
+function shownByAddress() {
   const query = new URLSearchParams(location.search);
-  return { chatId: Number(query.get("chat")) || null, messageId: Number(query.get("message")) || null };
+  const [chatId, root, messageId] = ["chat", "thread", "message"].map((name) => Number(query.get(name)) || null);
+  return { chatId, root, messageId };
 }
-const addressOf = (chatId, messageId = null) =>
-  chatId ? `?chat=${chatId}${messageId ? `&message=${messageId}` : ""}` : location.pathname;
+
+const addressOf = (chatId, { root = null, messageId = null } = {}) =>
+  chatId ? `?chat=${chatId}${root ? `&thread=${root}` : ""}${messageId ? `&message=${messageId}` : ""}` : location.pathname;
+
+/** Adds the places in the chat and in the thread. The chat stays where it is while its threads open and close. */
+function placed(shown, before = null) {
+  const { chatId, root, messageId, hit = null } = shown;
+  const here = { messageId, hit };
+  const stays = chatId === before?.chatId && (root !== null || (messageId === null && before.root !== null));
+  const place = stays ? before.place : root === null ? here : { messageId: null };
+  return { ...shown, place, thread: root === null ? null : { root, place: here } };
+}
+/** Returns the root of the thread that alone shows a message; null: its chat does. */
+const rootOf = ({ thread, also_in_chat }) => (thread && !also_in_chat ? thread : null);
+
 const toSignIn = () => location.assign(`/login/?next=${encodeURIComponent(location.pathname + location.search)}`);
 
 export function Page({ client }) {
   const [state, setState] = useState("starting");
   const [settings, setSettings] = useState(/** @type {any} */ (null));
-  const [place, setPlace] = useState(placeOfAddress);
+  const [shown, setShown] = useState(() => placed(shownByAddress()));
 
   useEffect(() => {
     Object.assign(document.documentElement, { lang: language, dir: direction });
@@ -66,7 +92,7 @@ export function Page({ client }) {
       },
       (error) => error.status !== 401 && setState("failed"),
     );
-    const onMove = () => setPlace(placeOfAddress());
+    const onMove = () => setShown((before) => placed(shownByAddress(), before));
     globalThis.addEventListener("popstate", onMove);
     return () => {
       stops.forEach((stop) => stop());
@@ -80,21 +106,23 @@ export function Page({ client }) {
     return () => globalThis.removeEventListener("pageshow", again);
   }, [state]);
 
-  /** Shows a chat, at a search hit if there is one. */
+  /** Shows a chat, at a message if there is one: a reply that is not in the chat in its thread. */
   const select = (chatId, hit = null, isSearching = false) => {
-    const now = placeOfAddress();
-    const messageId = hit?.id ?? null;
-    const address = addressOf(chatId, messageId);
+    show({ chatId, root: hit && rootOf(hit), messageId: hit?.id ?? null, hit: hit?.highlights ? hit : null }, isSearching);
+  };
+  const show = (next, isSearching = false) => {
+    const now = shownByAddress();
+    const address = addressOf(next.chatId, next);
     // All hits of a chat share one history entry.
     if (isSearching && now.messageId !== null) history.replaceState(null, "", address);
-    else if (chatId !== now.chatId || messageId !== now.messageId) history.pushState(null, "", address);
-    setPlace({ chatId, messageId, hit });
+    else if (["chatId", "root", "messageId"].some((name) => next[name] !== now[name])) history.pushState(null, "", address);
+    setShown((before) => placed(next, before));
   };
   if (state === "failed") return html`<main class="gr-app gr-empty"><h1>${t("startFailed")}</h1></main>`;
-  if (state === "starting" || state === "left") return html`<${Starting} client=${client} chatId=${place.chatId} />`;
+  if (state === "starting" || state === "left") return html`<${Starting} client=${client} chatId=${shown.chatId} />`;
   return html`
     <${AppShell} client=${client} settings=${settings} openChat=${select}>
-      <${App} place=${place} onSelect=${select} />
+      <${App} shown=${shown} onSelect=${select} onShow=${show} />
     <//>
   `;
 }
@@ -121,14 +149,16 @@ function Starting({ client, chatId }) {
   `;
 }
 
-function App({ place, onSelect }) {
-  const { chatId } = place;
+function App({ shown, onSelect, onShow }) {
+  const { chatId, messageId } = shown;
   const { client, settings, toast } = useAppContext();
   const mayStartChats = useStore((state) => settings.mayStartChats(state.me));
   const attempt = useAttempt();
   const [dialog, setDialog] = useState(/** @type {string | null} */ (null));
   const [words, setWords] = useState("");
   const [isSearching, setSearching] = useState(false);
+  // The list in place of the chats.
+  const [list, setList] = useState(/** @type {string | null} */ (null));
   const isWide = useMedia("(min-width: 46rem)");
   const hasChats = useStore((state) => state.chatList.length > 0);
 
@@ -155,27 +185,33 @@ function App({ place, onSelect }) {
       onSelect(id);
     });
   const back = () => {
-    const from = document.querySelector(`[data-found="${place.messageId}"]`) ? `[data-found="${place.messageId}"]` : `[data-chat-id="${chatId}"]`;
+    const from = document.querySelector(`[data-found="${messageId}"]`) ? `[data-found="${messageId}"]` : `[data-chat-id="${chatId}"]`;
     onSelect(null);
     setTimeout(() => document.querySelector(from)?.focus());
   };
   const endSearch = () => {
     setSearching(false);
     // The hit takes the focus; where it is not in the list, the list does.
-    const hit = document.querySelector(`[data-message-id="${place.messageId}"]`) ?? document.querySelector("#message-list");
-    (place.messageId === null ? document.querySelector("#message-input") : hit)?.focus();
+    const hit = document.querySelector(`[data-message-id="${messageId}"]`) ?? document.querySelector("#message-list");
+    (messageId === null ? document.querySelector("#message-input") : hit)?.focus();
   };
 
   return html`
     <main class="gr-app" data-view=${chatId ? "chat" : "list"}>
       <h1 class="gr-hidden">${t("messagesTitle")}</h1>
-      <${Notices} chatId=${chatId} onSelect=${onSelect} />
+      <${Notices} chatId=${chatId} root=${shown.root} onSelect=${onSelect} />
       <nav class="gr-side" aria-label=${t("chats")}>
         <${SideHeader} onNew=${mayStartChats && startChat} onRooms=${() => setDialog("rooms")} onProfile=${() => setDialog("profile")} />
         <${SearchField} text=${words} onText=${setWords} />
         ${(isWide || !chatId) && html`<${Pill} />`}
+        ${!words.trim() && html`<${SideLists} shown=${list} onShow=${setList} />`}
         ${words.trim()
-          ? html`<${SearchResults} text=${words} place=${place} onChat=${onSelect} />`
+          ? html`<${SearchResults} text=${words} place=${shown} onChat=${onSelect} />`
+          : list === "threads"
+          ? html`<${ThreadList} selected=${shown.root} address=${(thread) => addressOf(thread.chat, { root: thread.id })}
+              onSelect=${(thread) => onShow({ chatId: thread.chat, root: thread.id, messageId: null })} />`
+          : list === "mentions"
+          ? html`<${MentionList} selected=${messageId} address=${(message) => addressOf(message.chat, { root: rootOf(message), messageId: message.id })} onSelect=${(message) => onSelect(message.chat, message)} />`
           : html`
               <${ChatList} id="chat-list" selected=${chatId} address=${addressOf} onSelect=${onSelect}>
                 <${FirstRun} onNew=${mayStartChats && startChat} onRooms=${() => setDialog("rooms")} />
@@ -185,7 +221,8 @@ function App({ place, onSelect }) {
       <div class="gr-main">
         ${!isWide && chatId && html`<${Pill} />`}
         ${chatId
-          ? html`<${Conversation} key=${chatId} chatId=${chatId} place=${place} hasFocus=${isWide}
+          ? html`<${Conversation} key=${chatId} chatId=${chatId} place=${shown.place} hasFocus=${isWide}
+              thread=${shown.thread} onThread=${(thread) => onShow({ chatId, root: thread?.root ?? null, messageId: thread?.place.messageId ?? null })}
               hooks=${{ list: { id: "message-list" }, field: { id: "message-input" } }}
               header=${html`
                 <${ChatHeader} chatId=${chatId} onBack=${back} onMembers=${() => setDialog("members")} onSearch=${() => setSearching(true)}

@@ -46,12 +46,29 @@ const MARKS = /(\p{M}{64})/u;
 export const BreakableText = ({ text }) =>
   MARKS.test(text) ? text.split(MARKS).map((piece, index) => (index % 2 === 1 ? html`${piece}<wbr />` : piece)) : text;
 
-export const Text = ({ text }) =>
+const Linked = ({ text }) =>
   parts(text).map((part) =>
     typeof part === "string"
       ? html`<${BreakableText} text=${part} />`
       : html`<a href=${part.href} target="_blank" rel="noopener noreferrer nofollow"><${BreakableText} text=${part.href} /></a>`,
   );
+
+/**
+ * @param {object} props
+ * @param {string} props.text
+ * @param {import("./mentions.js").MentionRange[]} [props.mentioned] in order
+ * @param {(id: number | string) => boolean} [props.isMe] whether a mention is of the user
+ */
+export function Text({ text, mentioned = [], isMe = () => false }) {
+  const ends = [0, ...mentioned.map(({ end }) => end)];
+  return [
+    ...mentioned.flatMap(({ id, start, end }, index) => [
+      html`<${Linked} text=${text.slice(ends[index], start)} />`,
+      html`<span class=${isMe(id) ? "gr-mention is-me" : "gr-mention"} dir="auto"><${BreakableText} text=${text.slice(start, end)} /></span>`,
+    ]),
+    html`<${Linked} text=${text.slice(ends.at(-1))} />`,
+  ];
+}
 
 /**
  * Splits a text into pieces, every second one a hit, and starts near the first hit. Ranges count characters, not UTF-16

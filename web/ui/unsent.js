@@ -17,7 +17,7 @@ export function useUnsent(client, composers, onUnsent) {
     const titles = new Map([...client.state.chats].map(([id, { title }]) => [id, title]));
     const say = (chatId) => {
       const failed = client.outgoing.filter((message) => message.chat === chatId && message.status === "failed");
-      const texts = [...failed.map(textOf), composers.of(chatId).takeText()].filter((text) => text.trim());
+      const texts = [...failed.map(textOf), ...composers.takeTexts(chatId)].filter((text) => text.trim());
       failed.forEach((message) => message.discard());
       if (texts.length === 0) return;
       latest.current({ title: t("unsentTitle", { title: titles.get(chatId) ?? "…" }), text: texts.join("\n\n") });

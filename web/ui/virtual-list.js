@@ -60,7 +60,9 @@ export function useVirtualList({ messages, isComplete, start, onTop, onBottom, o
       box.scrollTop = box.scrollHeight;
       update();
     } else {
-      const row = content.current.querySelector(`[data-key="${CSS.escape(key)}"]`);
+      // At first the key is an id, which the rows of own messages do not have as their key.
+      const named = (name) => content.current.querySelector(`[data-${name}="${CSS.escape(key)}"]`);
+      const row = named("key") ?? (bottom === null ? named("message-id") : null);
       const wanted = bottom ?? box.clientHeight / 3;
       if (row) box.scrollTop += bottomOf(row, box) - wanted;
       update();
@@ -195,8 +197,9 @@ function firstVisible(box, content) {
   return row ? { key: row.dataset.key, bottom: bottomOf(row, box) } : { end: true };
 }
 
-/** Returns the newest message that is fully visible, or whose end is. */
+/** Returns the newest message that is fully visible, or whose end is. A hidden list shows none. */
 export function lastVisible(box, content) {
+  if (box.clientHeight === 0) return null;
   const { bottom } = box.getBoundingClientRect();
   const rows = content.querySelectorAll("[data-message-id]");
   for (let index = rows.length - 1; index >= 0; index--) {

@@ -1,0 +1,27 @@
+/** The entries above the list of chats: they show other lists in its place. */
+
+import { useStore } from "./app-context.js";
+import { html } from "./html.js";
+import { At, Thread } from "./icons.js";
+import { t } from "./texts.js";
+
+/** @param {{shown: string | null, onShow: (list: string | null) => void}} props the list in place of the chats */
+export function SideLists({ shown, onShow }) {
+  const [unread, mentions] = useStore((state) => [state.unreadThreads, state.unreadMentions]);
+  return html`
+    <div class="gr-side-lists">
+      <${Entry} id="threads-btn" icon=${Thread} name="threads" text=${t("threads")} count=${unread} counted=${t("unreadThreads", { count: unread })} ...${{ shown, onShow }} />
+      <${Entry} id="mentions-btn" icon=${At} name="mentions" text=${t("mentions")} count=${mentions} counted=${t("unreadMentions", { count: mentions })} ...${{ shown, onShow }} />
+    </div>
+  `;
+}
+
+function Entry({ id, icon: Icon, name, text, count, counted, shown, onShow }) {
+  const isShown = shown === name;
+  return html`
+    <button type="button" id=${id} class="gr-side-list" aria-pressed=${String(isShown)} onClick=${() => onShow(isShown ? null : name)}>
+      <${Icon} /><span class="gr-side-list-name">${text}</span>
+      ${count > 0 && html`<span class="unread-indicator"><span aria-hidden="true">${count > 99 ? "99+" : count}</span><span class="gr-hidden">${counted}</span></span>`}
+    </button>
+  `;
+}
