@@ -4,6 +4,7 @@
 pub mod backfill;
 mod batcher;
 mod fan_out;
+mod roots;
 pub mod send_out;
 mod sequencer;
 mod typing;
@@ -30,7 +31,7 @@ use super::{
 };
 use crate::{
     bus::{BusMessage, Channel, Listening},
-    core::model::{ChatId, ChatKind, Event, Refusal, UserId, command::Action, event::Done},
+    core::model::{ChatId, ChatKind, Event, Message, Refusal, Seq, UserId, command::Action, event::Done},
     hub::{
         close_reason::CloseReason,
         subscriber::{Subscriber, SubscriberId},
@@ -55,6 +56,8 @@ pub struct ChatActor {
     is_checking: bool,
     roster: Roster,
     sequencer: Sequencer,
+    /// The root that was last read for an event, with the event's `seq`.
+    root: Option<(Seq, Option<Box<Message>>)>,
     batcher: Batcher,
     /// Subscribed members' sockets. They get every event.
     subscribers: HashMap<SubscriberId, Arc<Subscriber>>,
@@ -87,6 +90,7 @@ impl ChatActor {
             services,
             activity,
             sequencer: Sequencer::default(),
+            root: None,
             batcher: Batcher::default(),
             subscribers: HashMap::new(),
             observers: Observers::default(),
@@ -189,6 +193,7 @@ impl ChatActor {
             ChatMessage::GapDetected(message) => self.on_gap_detected(message, ctx),
             ChatMessage::Backfill(_) => self.on_backfill(),
             ChatMessage::BackfillResult(message) => self.on_backfill_result(message, ctx),
+            ChatMessage::RootRead(message) => self.on_root_read(message),
             ChatMessage::EnsureSubscribed(message) => self.on_ensure_subscribed(message),
             ChatMessage::MembershipRead(message) => self.on_membership_read(message, ctx),
             ChatMessage::RemoteTyping(message) => self.on_remote_typing(message, ctx),

@@ -10,7 +10,8 @@ use crate::{
     core::{
         log_context::LogContext,
         model::{
-            ChatSnapshot, Command, Draft, Event, Member, MessageId, Refusal, Seq, UserId, Viewer,
+            ChatSnapshot, Command, Draft, Event, Member, Message as ChatText, MessageId, Refusal, Seq,
+            UserId, Viewer,
             event::{Done, MarkerMoved},
         },
     },
@@ -181,6 +182,14 @@ pub struct MembershipRead {
     pub found: Box<Result<(ChatSnapshot, Viewer), Refusal>>,
 }
 
+/// The root of a thread as read for the event with this `seq`; `None`: it does not exist.
+#[derive(Debug)]
+pub struct RootRead {
+    pub seq: Seq,
+    /// Boxed, to keep the enum of mailbox messages small.
+    pub root: Option<Box<ChatText>>,
+}
+
 /// A typing signal from another node: started or stopped.
 #[derive(Debug)]
 pub struct RemoteTyping(pub TypingSignal);
@@ -214,7 +223,7 @@ macro_rules! chat_messages {
 
 chat_messages! {
     Submit, Settled, Type, Subscribe, Unsubscribe, Observe, Unobserve, LookedUp, TypingTimeout, RemoteEvent, GapDetected, Backfill, BackfillResult,
-    EnsureSubscribed, MembershipRead, RemoteTyping, Marked, BatchTimeout,
+    EnsureSubscribed, MembershipRead, RootRead, RemoteTyping, Marked, BatchTimeout,
 }
 
 impl ChatMessage {

@@ -254,7 +254,10 @@ fn rendered(feed: &Feed, (user, knows_threads): (UserId, bool), event: &Event) -
         Change::MeChanged(changed) if changed.user == user => {
             vec![frames::me_updated(event.chat, event.seq, changed)]
         }
-        _ => frames::all(event, message.as_ref(), knows_threads, &feed.links),
+        _ if !knows_threads && event.thread_reply().is_some() => {
+            frames::without_threads(event, None, &feed.links)
+        }
+        _ => frames::all(event, message.as_ref(), &feed.links),
     };
     let own = event.own.iter().filter(|own| own.user == user);
     frames.extend(own.map(|own| frames::own(event, own)));

@@ -45,7 +45,7 @@ impl MentionsField {
             Some(_) => return Err(NO_USERS.to_owned()),
         };
         let different: BTreeSet<UserId> = users.iter().map(|mention: &Mention| mention.id).collect();
-        if different.len() > MAX_MENTIONED {
+        if different.len() > MAX_MENTIONED || users.len() > 4 * MAX_MENTIONED {
             return Err(format!("A message mentions no more than {MAX_MENTIONED} users by name."));
         }
         let (everyone, here) = (boolean(&object, "everyone")?, boolean(&object, "here")?);

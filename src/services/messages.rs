@@ -44,7 +44,7 @@ pub async fn post_message(
     });
     let mut new = fields.authorize_errors(state.permitted(chat, by, Ability::Write)).await?;
     if let Some(mentions) = &mut new.mentions {
-        find_connected(state, chat, mentions).await?;
+        find_connected(state, by, chat, mentions).await?;
     }
     let action = Action::PostMessage { sender: caller.card.clone(), new };
     let answered = state.directory.command(Command { chat, by, action }).await?;
@@ -53,9 +53,9 @@ pub async fn post_message(
     if is_staff && (has_private || is_retry) { with_private(state, by, answered).await } else { Ok(answered) }
 }
 
-/// Finds the members that are connected, if they are mentioned.
-async fn find_connected(state: &AppState, chat: ChatId, new: &mut NewMentions) -> Result<()> {
-    if new.mentions.here {
+/// Finds the members that are connected, if they are mentioned by a user who may do so.
+async fn find_connected(state: &AppState, by: UserId, chat: ChatId, new: &mut NewMentions) -> Result<()> {
+    if new.mentions.here && state.permitted(chat, by, Ability::MentionAll).await.is_ok() {
         let members = state.readers.query_one(move |conn| members::roles(conn, chat)).await?;
         let members = members.into_iter().map(|(user, _)| user).collect();
         new.connected = state.presence.online_among(members);
@@ -131,7 +131,7 @@ pub async fn edit_message(
     let chat = chat_of(state, message).await?;
     let mut edit = edit;
     if let Some(mentions) = &mut edit.mentions {
-        find_connected(state, chat, mentions).await?;
+        find_connected(state, by, chat, mentions).await?;
     }
     let action = Action::EditMessage { message, edit };
     let answered = state.directory.command(Command { chat, by, action }).await?;

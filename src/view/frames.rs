@@ -35,26 +35,38 @@ pub fn message_for_staff(message: &Message, links: &Links) -> ByteString {
 }
 
 /// Renders the events of a change that are the same for all members, in order: all have its sequence number.
-/// `message` is the rendered message of a posted or edited message. A connection that does not know threads gets the
-/// root instead of a reply that is only in a thread.
-pub fn all(
-    event: &Event,
-    message: Option<&ByteString>,
-    knows_threads: bool,
-    links: &Links,
-) -> Vec<ByteString> {
-    let mut frames = Vec::new();
-    if let Some(ChangedRoot { message, is_new }) =
-        event.change.thread().and_then(|thread| thread.root.as_deref())
-    {
-        let kind = if *is_new { "new_message" } else { "message_updated" };
-        frames.push(around(kind, event, &self::message(message, links), None));
+/// `message` is the rendered message of a posted or edited message.
+pub fn all(event: &Event, message: Option<&ByteString>, links: &Links) -> Vec<ByteString> {
+    let root = event.change.thread().and_then(|thread| thread.root.as_deref());
+    let root = root.map(|root| changed_root(event, root, links));
+    root.into_iter().chain(shared(event, message, links)).chain(second(event)).collect()
+}
+
+/// Renders the same for connections that do not know threads, if the event is about a reply that is only in a thread.
+/// They get the root instead, as the event has it or as it was read.
+pub fn without_threads(event: &Event, read: Option<&Message>, links: &Links) -> Vec<ByteString> {
+    let root = event.change.thread().and_then(|thread| thread.root.as_deref());
+    let root = match (root, read) {
+        (Some(root), _) => Some(changed_root(event, root, links)),
+        (None, read) => read.map(|read| around("message_updated", event, &message(read, links), None)),
+    };
+    root.into_iter().chain(second(event)).collect()
+}
+
+fn changed_root(event: &Event, root: &ChangedRoot, links: &Links) -> ByteString {
+    let ChangedRoot { message: root, is_new, last_message } = root;
+    if root.is_deleted {
+        return render(&Frame::MessageDeleted {
+            chat_id: event.chat,
+            seq: event.seq,
+            message_id: root.id,
+            message: MessageView::new(root, links),
+            last_message: last_message.as_ref().map(|message| MessageView::new(message, links)),
+            thread_info: None,
+        });
     }
-    if knows_threads || event.thread_reply().is_none() {
-        frames.extend(shared(event, message, links));
-    }
-    frames.extend(second(event));
-    frames
+    let kind = if *is_new { "new_message" } else { "message_updated" };
+    around(kind, event, &message(root, links), None)
 }
 
 /// Renders what changed for one user alone, with the sequence number of the event.

@@ -53,6 +53,10 @@ pub struct MessageView<'a> {
     /// Whom it mentions.
     #[schema(value_type = Mentions)]
     mentions: &'a RawValue,
+    /// Only in the answer to a request: ids of mentioned users who are not active members. They are not stored.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    mentions_ignored: Option<&'a [UserId]>,
     /// The root of the thread that it replies in. A root is in no thread itself.
     #[schema(required)]
     thread: Option<MessageId>,
@@ -133,6 +137,7 @@ impl<'a> MessageView<'a> {
             reply_to: message.reply_to.as_deref().map(quoted),
             forwarded_from: message.forwarded_from.as_deref().map(forwarded),
             mentions: raw(message.mentions.as_deref()).unwrap_or(&NO_MENTIONS),
+            mentions_ignored: None,
             thread: message.thread,
             also_in_chat: message.is_also_in_chat(),
             thread_info: raw(message.thread_info.as_deref()),

@@ -13,14 +13,14 @@ use crate::core::model::{ChatId, MessageId, threads::UnreadInChat};
 pub struct UnreadView {
     /// Unread counts by chat id, of chats that have any.
     #[schema(value_type = BTreeMap<String, i64>)]
-    unread: BTreeMap<ChatId, i64>,
+    pub unread: BTreeMap<ChatId, i64>,
     /// Counts of unread messages that mention the caller, by chat id, of chats that have any.
     #[schema(value_type = BTreeMap<String, i64>)]
-    chat_mentions: BTreeMap<ChatId, i64>,
+    pub chat_mentions: BTreeMap<ChatId, i64>,
     /// What is unread in the threads that the caller follows, by the id of the root. Threads without unread replies are
     /// left out.
     #[schema(value_type = BTreeMap<String, UnreadThreadView>)]
-    threads: BTreeMap<MessageId, UnreadThreadView>,
+    pub threads: BTreeMap<MessageId, UnreadThreadView>,
 }
 
 /// What is unread in a thread.

@@ -1,5 +1,7 @@
 //! Responses to a client's frames.
 
+use std::collections::BTreeMap;
+
 use actix::Message;
 use actix_web::ResponseError;
 use bytestring::ByteString;
@@ -8,11 +10,11 @@ use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 use crate::{
-    core::model::{MessageId, Seq},
+    core::model::{ChatId, MessageId, Seq},
     error::ApiError,
     feed::Heads,
     services::messages::ReactionAction,
-    view::{MessageView, UnreadView, render},
+    view::{MessageView, UnreadThreadView, render},
 };
 
 /// A response to a frame, with the frame's id.
@@ -79,6 +81,13 @@ pub(crate) struct CaughtUp<'a> {
     /// The `seq` of each of the caller's chats, by chat id.
     #[schema(value_type = BTreeMap<String, i64>)]
     pub(super) heads: &'a Heads,
-    #[serde(flatten)]
-    pub(super) unread: UnreadView,
+    /// Unread counts by chat id, of chats that have any.
+    #[schema(value_type = BTreeMap<String, i64>)]
+    pub(super) unread: BTreeMap<ChatId, i64>,
+    /// Counts of unread messages that mention the caller, by chat id, of chats that have any.
+    #[schema(value_type = BTreeMap<String, i64>)]
+    pub(super) chat_mentions: BTreeMap<ChatId, i64>,
+    /// What is unread in the threads that the caller follows, by the id of the root.
+    #[schema(value_type = BTreeMap<String, UnreadThreadView>)]
+    pub(super) threads: BTreeMap<MessageId, UnreadThreadView>,
 }

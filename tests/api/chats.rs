@@ -303,7 +303,7 @@ async fn a_new_title_is_told_to_all_without_what_differs_by_caller() {
     assert_eq!(renamed["seq"], 2);
     assert!(renamed["updated_at"].as_str() > before["updated_at"].as_str());
     let mut shared = renamed.as_object().unwrap().clone();
-    let own = ["unread_count", "last_read_message_id", "my_role", "me"];
+    let own = ["unread_count", "unread_mentions", "last_read_message_id", "my_role", "me"];
     shared.retain(|name, _| !own.contains(&name.as_str()));
     let event = bob_socket.receives("chat_updated").await;
     assert_eq!(event, json!({"type": "chat_updated", "chat_id": chat, "seq": 2, "chat": shared}));

@@ -90,7 +90,7 @@ async fn all_of_ones_own_sockets_hear_of_it_and_nobody_elses() {
     let mut stream = bob.streams().await;
     bob.sets(chat, json!({"is_pinned": true})).await.expect(200);
     let me = json!({"muted_until": null, "is_pinned": true, "unread_from": null, "notify": "all"});
-    let reported = json!({"type": "me_updated", "chat_id": chat, "seq": 3, "me": me, "unread_count": 1});
+    let reported = json!({"type": "me_updated", "chat_id": chat, "seq": 3, "me": me, "unread_count": 1, "unread_mentions": 0});
     assert_eq!(bob_socket.next().await, reported);
     assert_eq!(others.next().await, reported);
     assert_eq!(stream.next().await, reported);

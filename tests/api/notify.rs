@@ -33,7 +33,7 @@ async fn all_messages_notify_and_in_rooms_those_that_mention_one() {
     // The level changes no counts.
     ann.posts(room, "hi").await;
     let counts = bob.get("unread/").await.expect(200).json;
-    assert_eq!(counts, json!({"total": 1, "chats": {room.to_string(): 1}}));
+    assert_eq!((&counts["total"], &counts["chats"]), (&json!(1), &json!({room.to_string(): 1})));
 }
 
 #[actix_rt::test(system = "crate::System")]

@@ -303,7 +303,10 @@ async fn lists_show_ones_own_chats_only_whatever_is_searched_for() {
     }
     let found = actors.roles[SENDER].get("chats/?search=team").await;
     assert_eq!(found.results()[0]["id"], fixture.group);
-    assert_eq!(actors.roles[REMOVED].get("unread/").await.json, json!({"total": 0, "chats": {}}));
+    assert_eq!(
+        actors.roles[REMOVED].get("unread/").await.json,
+        json!({"total": 0, "mentions": 0, "chats": {}, "chat_mentions": {}, "threads": {}, "threads_total": 0})
+    );
 }
 
 #[actix_rt::test(system = "crate::System")]

@@ -174,6 +174,12 @@ async fn every_frame_that_is_described_is_sent_by_and_by() {
     bob.call("PUT", &format!("chats/{dm}/draft/"), Some(json!({"content": "I "}))).await.expect(200);
     ann.call("PUT", &format!("chats/{dm}/pins/{}/", message["id"]), None).await.expect(200);
     ann.deletes(&message).await;
+    let root = bob.posts(dm, "a question").await;
+    let named = json!({"users": [{"id": bob.id}]});
+    let reply = json!({"content": "an answer", "thread": root["id"], "mentions": named});
+    let reply = ann.post(&format!("chats/{dm}/messages/"), reply).await.expect(201).json;
+    bob.post(&format!("messages/{}/mark-as-read/", root["id"]), json!({})).await.expect(200);
+    ann.patch(&format!("messages/{}/", reply["id"]), json!({"mentions": {}})).await.expect(200);
     // Each change is seen before the next: a node that subscribes to a new chat reads its latest state only.
     let mut until = async |kind: &str| {
         loop {
@@ -206,6 +212,8 @@ async fn every_frame_that_is_described_is_sent_by_and_by() {
         json!({"type": "react", "message_id": message["id"], "emoji": "👍"}),
         json!({"type": "mark_as_read", "chat_id": dm}),
         json!({"type": "typing", "chat_id": dm, "is_typing": true}),
+        json!({"type": "open_thread", "root": root["id"]}),
+        json!({"type": "close_thread", "root": root["id"]}),
         json!({"type": "watch", "chat_id": room}),
         json!({"type": "react", "message_id": ann.posts(dm, "three").await["id"], "emoji": "👍"}),
         json!({"type": "resume", "chats": {dm.to_string(): 9_999}}),

@@ -88,18 +88,16 @@ async fn a_thread_has_one_level_and_stays_in_its_chat() {
     let (chat, other) = (ann.group("Team", &[&bob]).await, ann.group("Other", &[&bob]).await);
     let (root, elsewhere) = (ann.posts(chat, "One").await, ann.posts(other, "Two").await);
     let answer = reply(&bob, chat, "Yes", &root).await;
-    let refused = replies(&bob, chat, "No", &answer).await.expect(400).json;
-    assert_eq!(refused, json!({"thread": ["A reply has no thread of its own."]}));
+    let refused = replies(&bob, chat, "No", &answer).await;
+    assert_eq!(refused.invalid("thread"), json!(["A reply has no thread of its own."]));
     for unknown in [&elsewhere, &json!({"id": 999_999})] {
-        let refused = replies(&bob, chat, "No", unknown).await.expect(400).json;
-        assert_eq!(
-            refused["thread"],
-            json!([format!("Invalid pk \"{}\" - object does not exist.", unknown["id"])])
-        );
+        let refused = replies(&bob, chat, "No", unknown).await.invalid("thread");
+        assert_eq!(refused, json!([format!("Invalid pk \"{}\" - object does not exist.", unknown["id"])]));
     }
     let path = format!("chats/{chat}/messages/");
-    let refused = bob.post(&path, json!({"content": "No", "also_in_chat": true})).await.expect(400).json;
-    assert_eq!(refused, json!({"also_in_chat": ["Only a reply in a thread can be shown in the chat too."]}));
+    let refused =
+        bob.post(&path, json!({"content": "No", "also_in_chat": true})).await.invalid("also_in_chat");
+    assert_eq!(refused, json!(["Only a reply in a thread can be shown in the chat too."]));
     for outsider in ["messages/{}/replies/", "threads/{}/"] {
         eve.get(&outsider.replace("{}", &root["id"].to_string())).await.expect(404);
         bob.get(&outsider.replace("{}", &answer["id"].to_string())).await.expect(404);
@@ -219,10 +217,7 @@ async fn who_writes_follows_and_the_author_from_the_first_reply() {
         .await
         .expect(400)
         .json;
-    assert_eq!(
-        refused["message_id"],
-        json!([format!("Invalid pk \"{}\" - object does not exist.", one["id"])])
-    );
+    assert_eq!(refused, json!([format!("Invalid pk \"{}\" - object does not exist.", one["id"])]));
     is_consistent(&server).await;
 }
 
@@ -398,6 +393,10 @@ async fn typing_in_a_thread_is_for_those_who_show_it() {
     let [ann, bob, eve] = server.users(["ann", "bob", "eve"]).await;
     let chat = ann.group("Team", &[&bob]).await;
     let root = ann.posts(chat, "Where?").await;
+    let mut others = Vec::new();
+    for _ in 0..6 {
+        others.push(ann.posts(chat, "Another").await);
+    }
     let (mut shows, mut other) = (ann.listens().await, ann.listens().await);
     let command = |kind: &str, root: &Value| json!({"type": kind, "id": 1, "root": root}).to_string();
     shows.says(&command("open_thread", &root["id"])).await;
@@ -424,8 +423,7 @@ async fn typing_in_a_thread_is_for_those_who_show_it() {
     let mut eves = eve.listens().await;
     eves.says(&command("open_thread", &root["id"])).await;
     assert_eq!(eves.receives("error").await["status"], 404);
-    for number in 0..6 {
-        let root = ann.posts(chat, "Another").await;
+    for (number, root) in others.iter().enumerate() {
         shows.says(&command("open_thread", &root["id"])).await;
         let kind = if number < 5 { "ack" } else { "error" };
         let answer = shows.receives(kind).await;

@@ -1,3 +1,7 @@
+DELETE FROM message_ids WHERE pos < 0;
+DELETE FROM messages WHERE pos < 0;
+DELETE FROM sent_counts WHERE chat_id < 0;
+DELETE FROM tombstone_counts WHERE chat_id < 0;
 DROP TABLE follows;
 DROP TABLE thread_participants;
 DROP TABLE thread_replies;

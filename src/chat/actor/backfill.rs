@@ -102,20 +102,15 @@ impl ChatActor {
 
     /// Publishes a result now, or holds it until all events before it are published.
     pub(super) fn publish_in_order(&mut self, pending: PendingEvent, ctx: &mut Context<Self>) {
-        let is_incomplete = pending.event().is_some_and(|event| self.lacks_root(event));
         match pending.event().map(|event| event.seq) {
-            Some(seq) if is_incomplete && self.sequencer.is_new(seq) => {
-                self.sequencer.read_from_storage(seq);
-                self.sequencer.held.insert(seq, pending);
-                self.schedule_backfill(ctx);
-            }
             Some(seq) if self.sequencer.subscribing > 0 || self.sequencer.is_early(seq) => {
                 self.sequencer.held.insert(seq, pending);
                 self.schedule_backfill(ctx);
             }
             _ => {
-                self.publish(pending);
-                self.publish_held();
+                if self.publish_with_root(pending) {
+                    self.publish_held();
+                }
             }
         }
     }
@@ -123,7 +118,9 @@ impl ChatActor {
     /// Publishes held events up to the next gap.
     pub(super) fn publish_held(&mut self) {
         while let Some(pending) = self.sequencer.next() {
-            self.publish(pending);
+            if !self.publish_with_root(pending) {
+                return;
+            }
         }
     }
 
@@ -187,7 +184,10 @@ impl ChatActor {
                         _ => {}
                     }
                 }
-                events.into_iter().for_each(|event| self.publish(PendingEvent::Remote(Arc::new(event))));
+                for mut event in events {
+                    self.keep_own(&mut event);
+                    self.publish(PendingEvent::Remote(Arc::new(event)));
+                }
                 self.sequencer.note(head);
             }
             Backfilled::Resync { head, present } => {

@@ -165,15 +165,6 @@ impl ChatActor {
         }
     }
 
-    /// Returns whether an event must be read from storage: some connections get the root instead of the reply.
-    pub(super) fn lacks_root(&self, event: &Event) -> bool {
-        let is_new_reply =
-            event.thread_reply().is_some() && !matches!(event.change, Change::MessageEdited { .. });
-        let has_root = event.change.thread().is_some_and(|thread| thread.root.is_some());
-        let mut receivers = self.subscribers.values().chain(self.observers.guests());
-        is_new_reply && !has_root && receivers.any(|socket| !socket.knows_threads)
-    }
-
     /// Publishes `chat_deleted` and drops all subscribers. `seq` is the deletion's number, if known; sockets
     /// treat the event as number `last`.
     pub(super) fn end(&mut self, seq: Option<Seq>, last: Seq) {
@@ -190,9 +181,10 @@ impl ChatActor {
         self.deliver_to_guests(event, message);
         let links = &self.services.links;
         if !self.subscribers.is_empty() {
-            let form = |knows_threads| frames::all(event, message, knows_threads, links);
-            let without_threads = event.thread_reply().map(|_| form(false));
-            self.batcher.put(event.seq, Forms { all: form(true), without_threads });
+            let root = self.root_of(event);
+            let without_threads = event.thread_reply().map(|_| frames::without_threads(event, root, links));
+            let all = frames::all(event, message, links);
+            self.batcher.put(event.seq, Forms { all, without_threads });
         }
         if self.observers.is_empty() {
             return;
@@ -231,7 +223,11 @@ impl ChatActor {
             self.end_observation_of_guests(event.seq);
         } else if is_message {
             for knows_threads in [true, false] {
-                let events = frames::all(event, message, knows_threads, &self.services.links);
+                let links = &self.services.links;
+                let events = match event.thread_reply() {
+                    Some(_) if !knows_threads => frames::without_threads(event, self.root_of(event), links),
+                    _ => frames::all(event, message, links),
+                };
                 let events: Vec<_> = events.into_iter().map(|frame| (Some(event.seq), frame)).collect();
                 let receivers =
                     self.observers.guests().filter(|socket| socket.knows_threads == knows_threads);

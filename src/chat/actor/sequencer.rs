@@ -39,10 +39,8 @@ pub(super) struct Sequencer {
     pub(super) held: BTreeMap<Seq, PendingEvent>,
     /// A `seq` that storage is known to have reached.
     pub(super) reached: Option<Seq>,
-    /// The latest `seq` that must be read from storage, although its event has arrived.
-    from_storage: Option<Seq>,
     pub(super) is_filling: bool,
-    /// Users being subscribed. Publishing is paused until each of them got the chat.
+    /// Users being subscribed, and roots being read. Publishing is paused until each of them is there.
     pub(super) subscribing: usize,
 }
 
@@ -78,7 +76,7 @@ impl Sequencer {
         !self.held.is_empty() || self.is_filling || self.subscribing > 0
     }
 
-    /// Pauses publishing while a user is being subscribed.
+    /// Pauses publishing while a user is being subscribed or a root is being read.
     pub(super) fn pause(&mut self) {
         self.subscribing += 1;
     }
@@ -97,17 +95,10 @@ impl Sequencer {
         self.seen.is_some_and(|seen| seq > seen + 1)
     }
 
-    /// Notes that the event with this `seq` must be read from storage before it and later ones are published.
-    pub(super) fn read_from_storage(&mut self, seq: Seq) {
-        self.reached = self.reached.max(Some(seq));
-        self.from_storage = self.from_storage.max(Some(seq));
-    }
-
     /// Takes the next held event, if publishing is not paused and there is no gap before it.
     pub(super) fn next(&mut self) -> Option<PendingEvent> {
         let (seq, _) = self.held.first_key_value()?;
-        let is_unread = self.from_storage.is_some_and(|unread| self.is_new(unread));
-        if self.subscribing > 0 || self.is_early(*seq) || is_unread {
+        if self.subscribing > 0 || self.is_early(*seq) {
             None
         } else {
             self.held.pop_first().map(|(_, pending)| pending)

@@ -117,6 +117,8 @@ pub struct ChangedRoot {
     pub message: Message,
     /// Whether the root itself is new to the receivers.
     pub is_new: bool,
+    /// The newest message of the chat that is not deleted, if the root is.
+    pub last_message: Option<Message>,
 }
 
 /// A member's read marker moved up to a message.

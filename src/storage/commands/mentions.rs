@@ -1,6 +1,6 @@
 //! Mentions: who is mentioned by a new or edited message, and who follows a thread because of that.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use super::threads::{self, begin};
 use crate::{
@@ -237,19 +237,22 @@ fn changes(
     places: &Places,
     (before, after): (&[MentionRow], &[MentionRow]),
 ) -> Result<Vec<OwnChange>, StorageError> {
-    let is_mentioned = |rows: &[MentionRow], user: UserId| {
-        let everyone = rows.iter().any(|row| row.user_id == EVERYONE);
-        rows.iter().find(|row| row.user_id == user).map_or(everyone, |row| row.weight > 0)
+    let by_user = |rows: &[MentionRow]| -> HashMap<UserId, i64> {
+        rows.iter().map(|row| (row.user_id, row.weight)).collect()
     };
-    let is_about_all = |rows: &[MentionRow]| rows.iter().any(|row| row.user_id == EVERYONE);
-    let mut users: Vec<UserId> = match is_about_all(before) != is_about_all(after) {
+    let (old, new) = (by_user(before), by_user(after));
+    let is_about_all = |rows: &HashMap<UserId, i64>| rows.contains_key(&EVERYONE);
+    let is_mentioned = |rows: &HashMap<UserId, i64>, user: UserId| {
+        rows.get(&user).map_or_else(|| is_about_all(rows), |weight| *weight > 0)
+    };
+    let mut users: Vec<UserId> = match is_about_all(&old) != is_about_all(&new) {
         true if chat.member_count <= LISTED_MEMBERS => member_ids(conn, chat.id)?,
         true => Vec::new(),
         false => before.iter().chain(after).map(|row| row.user_id).collect(),
     };
     users.sort_unstable();
     users.dedup();
-    users.retain(|user| *user != EVERYONE && is_mentioned(before, *user) != is_mentioned(after, *user));
+    users.retain(|user| *user != EVERYONE && is_mentioned(&old, *user) != is_mentioned(&new, *user));
     if users.len() > MAX_TOLD {
         return Ok(Vec::new());
     }
@@ -257,7 +260,7 @@ fn changes(
     for user in users {
         let Some(membership) = membership::membership(conn, chat.id, user)? else { continue };
         let unread_mentions = membership.unread_mentions(conn)?;
-        let is_mentioned = is_mentioned(after, user);
+        let is_mentioned = is_mentioned(&new, user);
         let kind = OwnKind::MentionsChanged { message: message.id, is_mentioned, unread_mentions };
         changes.push(OwnChange { user, kind });
         if let Some((thread, _)) = &places.thread

@@ -152,17 +152,18 @@ fn hand_over_place(
         chats::insert_dm(conn, user, partner, chat.id)?;
     }
     take_number(&mut chat);
+    let guest_joined = members::joined_seq(conn, chat.id, guest)?;
     let (mut added, mut changed) = (Vec::new(), Vec::new());
     match members::find(conn, chat.id, user)? {
         None => {
             merged_guests::take_place(conn, &chat, (guest, user))?;
-            follows::hand_over(conn, chat.id, (guest, user), chat.seq)?;
+            follows::hand_over(conn, chat.id, (guest, guest_joined), (user, chat.seq), chat.seq)?;
             added.push(user);
         }
         Some(known) => {
             chat.member_count -= 1;
             let joined_seq = members::joined_seq(conn, chat.id, user)?;
-            follows::hand_over(conn, chat.id, (guest, user), joined_seq)?;
+            follows::hand_over(conn, chat.id, (guest, guest_joined), (user, joined_seq), chat.seq)?;
             if place.role == Role::Admin && known.role != Role::Admin {
                 members::set_role(conn, chat.id, user, Role::Admin, chat.seq)?;
                 changed.push(user);

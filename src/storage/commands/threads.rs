@@ -18,7 +18,7 @@ use crate::{
         tables::{
             chats,
             follows::{self, FollowKey},
-            mentions::ResolvedMentions,
+            mentions::{ResolvedMentions, count_after},
             merged_guests, messages,
             sent_counts::{self, BLOCK},
             threads::{self, ThreadRow},
@@ -118,6 +118,14 @@ impl Roots {
         let root = message.thread.and_then(|id| self.0.get(&id));
         let place = root.map(|root| (root.thread.clone(), root.thread.last_pos));
         own.extend(mentions::add(conn, message, place, &resolved)?);
+        // The author of the root may be mentioned by the first reply.
+        for change in &mut own {
+            if let OwnKind::ThreadFollowed(thread) = &mut change.kind
+                && thread.last_read_message_id.is_none()
+            {
+                thread.mentions = count_after(conn, Lane::Thread(thread.root), change.user, 0)?;
+            }
+        }
         Ok(Linked { thread, own, mentions_ignored: resolved.ignored })
     }
 
@@ -379,6 +387,10 @@ pub(super) fn hand_over_step(
         (guests, Some(known)) if guests > 0 && known > 0 => guests.min(known),
         (guests, known) => guests.max(known.unwrap_or(0)),
     };
+    // The reply may have been deleted between two steps.
+    let is_gone =
+        threads::sent_in(conn, root, user, first..=first)?.iter().any(|(.., is_deleted)| *is_deleted);
+    let first = if is_gone { threads::next_of(conn, &thread, user, first)?.unwrap_or(0) } else { first };
     threads::remove_participant(conn, root, guest)?;
     threads::set_first(conn, root, user, first)?;
     if thread.last_sender == guest {
@@ -389,7 +401,8 @@ pub(super) fn hand_over_step(
         let mut info = ThreadInfo::from_stored(message.thread_info.as_deref());
         info.participant_count -= i64::from(firsts.0 > 0 && firsts.1.is_some_and(|known| known > 0));
         let info = refresh_info(conn, &thread, info)?.stored();
-        messages::set_thread_info(conn, (chat.id, message.pos), info.as_deref(), chat.seq)?;
+        // `user_merged` tells clients: the root itself does not change.
+        messages::set_thread_info(conn, (chat.id, message.pos), info.as_deref(), message.seq)?;
     }
     Ok(true)
 }

@@ -28,6 +28,10 @@ row! {
 pub(super) fn check(checker: &mut Checker, messages: &[Checked]) -> Result<(), StorageError> {
     let rows = sql!("SELECT {} FROM mentions e WHERE e.chat_id = ?", checker.chat)
         .rows::<PlacedRow>(checker.conn)?;
+    // Guests who became users stay in the messages that name them.
+    let merged = sql!("SELECT guest_id, user_id FROM chat_merges WHERE chat_id = ?", checker.chat);
+    let merged: HashMap<i64, i64> = merged.rows::<(i64, i64)>(checker.conn)?.into_iter().collect();
+    let became = |named: i64| merged.get(&named).copied().unwrap_or(named);
     let places = places(messages);
     let by_id: HashMap<i64, &Checked> = messages.iter().map(|message| (message.id, message)).collect();
     let mut sums: BTreeMap<(i64, i64, i64), i64> = BTreeMap::new();
@@ -42,7 +46,7 @@ pub(super) fn check(checker: &mut Checker, messages: &[Checked]) -> Result<(), S
         let shown = shown.unwrap_or_default();
         let fits = match (user, weight) {
             (0, 1) | (1.., -1) => shown.everyone,
-            (1.., 1) => is_here && shown.here || shown.named().contains(&UserId(user)),
+            (1.., 1) => is_here && shown.here || shown.named().iter().any(|named| became(named.0) == user),
             _ => false,
         };
         if !fits {

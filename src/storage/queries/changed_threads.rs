@@ -23,7 +23,7 @@ const MAX_THREADS: i64 = 500;
 pub(super) fn split_roots(
     conn: &mut AnyConn,
     chat: &Chat,
-    found: Vec<Message>,
+    (found, last_message): (Vec<Message>, &Option<Message>),
     is_new: &impl Fn(&Message) -> bool,
 ) -> Result<(Vec<Message>, HashMap<usize, ThreadChange>), StorageError> {
     let mut threads = HashMap::new();
@@ -50,7 +50,10 @@ pub(super) fn split_roots(
             Some(root) if root.seq == reply.seq => roots.remove(&id),
             _ => None,
         };
-        let root = root.map(|message| Box::new(ChangedRoot { is_new: is_new(&message), message }));
+        let root = root.map(|message| {
+            let last_message = last_message.clone().filter(|_| message.is_deleted);
+            Box::new(ChangedRoot { is_new: is_new(&message), message, last_message })
+        });
         threads.insert(number, ThreadChange { info: infos.get(&id).cloned().flatten(), root });
     }
     Ok((found, threads))
@@ -93,9 +96,31 @@ pub(super) fn split_root(
 ) {
     if let Some(root) = &mut thread.root
         && let Some(seq) = created.get(&root.message.id)
+        && !root.message.is_deleted
     {
         root.is_new = false;
         let message = root.message.clone();
         additions.insert(*seq, Change::MessagePosted { message, thread: ThreadChange::default() });
     }
+}
+
+/// Returns whether an event is the change of the root of a reply whose posting has the same number.
+pub(super) fn is_of_root(existing: &Change, addition: &Change) -> bool {
+    match (existing, addition) {
+        (Change::MessageEdited { message: root, .. }, Change::MessagePosted { message, .. }) => {
+            message.thread == Some(root.id)
+        }
+        _ => false,
+    }
+}
+
+/// Makes the change of a root a part of the posting of its reply.
+pub(super) fn with_root(existing: &Change, mut addition: Change) -> Change {
+    if let (Change::MessageEdited { message: root, .. }, Change::MessagePosted { thread, .. }) =
+        (existing, &mut addition)
+    {
+        let root = ChangedRoot { message: root.clone(), is_new: false, last_message: None };
+        thread.root = Some(Box::new(root));
+    }
+    addition
 }

@@ -167,6 +167,9 @@ fn split_additions(
             (Some(Change::MembersChanged(existing)), Change::MembersChanged(additions)) => {
                 existing.added.extend(additions.added);
             }
+            (Some(existing), addition) if changed_threads::is_of_root(existing, &addition) => {
+                *existing = changed_threads::with_root(existing, addition);
+            }
             (_, change) => events.push(Event::new(chat.id, seq, change)),
         }
     }
@@ -254,7 +257,7 @@ fn message_changes(
     let mut changes = Vec::with_capacity(found.len());
     found.iter_mut().for_each(|message| message.note_readers(&readers));
     let is_new = |message: &Message| message.pos > known.last || message.pos < -known.replies;
-    let (found, mut threads) = changed_threads::split_roots(conn, chat, found, &is_new)?;
+    let (found, mut threads) = changed_threads::split_roots(conn, chat, (found, &last_message), &is_new)?;
     for (number, message) in found.into_iter().enumerate() {
         let seq = message.seq;
         let thread = threads.remove(&number).unwrap_or_default();

@@ -40,7 +40,8 @@ fn all(conn: &mut AnyConn, user: UserId) -> Result<Vec<MessageId>, StorageError>
         "SELECT e.message_id FROM members m JOIN chats c ON c.id = m.chat_id \
          JOIN mentions e ON e.chat_id = m.chat_id AND e.user_id IN (0, m.user_id) \
          WHERE m.user_id = ? AND m.left_seq IS NULL AND c.deleted_at IS NULL \
-         AND e.weight > 0 AND e.created_seq > m.joined_seq AND NOT EXISTS ( \
+         AND e.weight > 0 AND CASE WHEN e.lane > 0 THEN e.pos > m.from_pos ELSE e.created_seq > m.joined_seq END \
+         AND NOT EXISTS ( \
             SELECT 1 FROM mentions x WHERE x.user_id = m.user_id AND x.lane = e.lane AND x.pos = e.pos AND x.weight < 0)",
         user
     );

@@ -92,21 +92,27 @@ pub fn changed(
     Ok(rows.rows(conn)?)
 }
 
-/// Makes a guest's relations in a chat those of a user, in a membership. The user's own stay.
+/// Makes a guest's relations in a chat those of a user, as the chat's change `seq`. The user's own stay. Each of the two has
+/// a membership.
 pub fn hand_over(
     conn: &mut AnyConn,
     chat: ChatId,
-    (guest, user): (UserId, UserId),
-    joined_seq: Seq,
+    (guest, guest_joined): (UserId, Seq),
+    (user, joined_seq): (UserId, Seq),
+    seq: Seq,
 ) -> Result<(), StorageError> {
     sql!(
         "INSERT INTO follows (user_id, root_id, chat_id, joined_seq, is_followed, read_pos, read_message_id, seq) \
-         SELECT ?, root_id, chat_id, ?, is_followed, read_pos, read_message_id, seq FROM follows \
-         WHERE chat_id = ? AND user_id = ? ON CONFLICT DO NOTHING",
+         SELECT ?, root_id, chat_id, ?, is_followed, read_pos, read_message_id, ? FROM follows \
+         WHERE chat_id = ? AND user_id = ? AND joined_seq = ? ON CONFLICT (user_id, root_id) DO UPDATE SET \
+         joined_seq = excluded.joined_seq, is_followed = excluded.is_followed, read_pos = excluded.read_pos, \
+         read_message_id = excluded.read_message_id, seq = excluded.seq WHERE follows.joined_seq <> excluded.joined_seq",
         user,
         joined_seq,
+        seq,
         chat,
-        guest
+        guest,
+        guest_joined
     )
     .run(conn)?;
     sql!("DELETE FROM follows WHERE chat_id = ? AND user_id = ?", chat, guest).run(conn)?;

@@ -38,7 +38,8 @@ const LAST_ROUND: usize = 32;
 impl Resume {
     /// Renders the `ack`, sent after all missed events.
     pub(crate) fn ack(&self, heads: &Heads, unread: &BTreeMap<ChatId, UnreadInChat>) -> ByteString {
-        ack_frame(self.id.as_deref(), CaughtUp { heads, unread: UnreadView::of(unread) })
+        let UnreadView { unread, chat_mentions, threads } = UnreadView::of(unread);
+        ack_frame(self.id.as_deref(), CaughtUp { heads, unread, chat_mentions, threads })
     }
 }
 
