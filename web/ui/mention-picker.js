@@ -2,9 +2,9 @@
 
 import { useAppContext, useStore } from "./app-context.js";
 import { Avatar } from "./avatar.js";
+import { mayManage } from "./chat-rights.js";
 import { classes, html, useEffect, useId, useLayoutEffect, useRef, useState } from "./html.js";
 import { People } from "./icons.js";
-import { mayManage } from "./members.js";
 import { askedFor, isNamed } from "./mentions.js";
 import { MATCH, useSearch } from "./people.js";
 import { t } from "./texts.js";
