@@ -8,10 +8,9 @@ use actix_web::{
 
 use crate::{
     api::{
-        activity, avatars, blocks, chats, credentials, events, guests, health, history, members, mentions,
-        messages,
-        pictures, pins, profile, reactions, revocations, rooms, search, settings, sign_in, sync, threads,
-        tokens, users,
+        activity, avatars, blocks, chats, credentials, drafts, events, guests, health, history, members,
+        mentions, messages, pictures, pins, profile, reactions, revocations, rooms, search, settings,
+        sign_in, sync, threads, tokens, users,
     },
     error::ApiError,
     middleware::authenticate,
@@ -84,6 +83,8 @@ fn api(api: &mut ServiceConfig) {
         )
         .service(at("/chats/{chat}/mark-as-read").post(activity::mark_as_read).done())
         .service(at("/chats/{chat}/me").patch(activity::change_me).done())
+        .service(at("/chats/{chat}/draft").put(drafts::save).delete(drafts::remove).done())
+        .service(at("/drafts").get(drafts::list).done())
         .service(at("/chats/{chat}/pins").get(pins::list).done())
         .service(at("/chats/{chat}/pins/{message}").put(pins::pin).delete(pins::unpin).done())
         .service(at("/chats/{chat}/typing").post(activity::typing).limit(LimitClass::Typing).done())

@@ -178,6 +178,27 @@ export interface Me {
   is_pinned: boolean;
   /** Messages of other users from this one on count as unread, until the user reads them. */
   unread_from: number | null;
+  /** The messages of which the user is notified. By default `all`, and in rooms `mentions`. */
+  notify: NotificationLevel;
+}
+
+export type NotificationLevel = "all" | "mentions" | "none";
+
+/** A message that the user has begun to write. Only the user sees it. */
+export interface Draft {
+  chat_id: number;
+  /** The root of the thread that it belongs to; null: the chat's timeline. */
+  thread: number | null;
+  content: string;
+  reply_to: number | null;
+  updated_at: string;
+}
+
+/** What a draft is to contain. */
+export interface DraftFields {
+  content?: string;
+  /** The id of the message that it replies to. */
+  reply_to?: number | null;
 }
 
 /** What guests may do in a room. */
@@ -449,7 +470,7 @@ export class Api {
   renameChat(id: number, title: string | null): Promise<Chat>;
   deleteChat(id: number): Promise<null>;
   rooms(query?: ListQuery & { search?: string; match?: Match; object_type?: string; object_id?: string }): Promise<Page<Chat>>;
-  /** Changes the user's own settings: mutes, pins, marks as unread. Fields that are not given stay. */
+  /** Changes the user's own settings: mutes, pins, marks as unread, chooses the level. Fields that are not given stay. */
   setMe(id: number, fields: Partial<Me>): Promise<Chat>;
   joinChat(id: number): Promise<Chat>;
   leaveChat(id: number): Promise<null>;
@@ -483,6 +504,11 @@ export class Api {
   unpin(chatId: number, messageId: number): Promise<null>;
   search(q: string, query?: ListQuery & { chat?: number; before?: number; after?: number; match?: Match }): Promise<FoundPage>;
 
+  /** The user's drafts, the latest first. */
+  drafts(): Promise<{ results: Draft[] }>;
+  /** Saves a draft. An empty one is removed: then the result is null. */
+  saveDraft(chatId: number, fields: DraftFields, options?: { thread?: number | null; keepalive?: boolean }): Promise<Draft | null>;
+  removeDraft(chatId: number, options?: { thread?: number | null }): Promise<null>;
   /** The replies of a thread, newest first. */
   replies(root: number, query?: ListQuery & { before?: number; after?: number }): Promise<Page<Message>>;
   /** The messages that mention the user, newest first. */
@@ -649,6 +675,11 @@ export interface State {
   readonly unreadMentions: number;
   /** The pinned messages, the one pinned last first. Null until `loadPins`. */
   pins(chatId: number): readonly Message[] | null;
+  /**
+   * The user's draft as the server has it; null if there is none, or if a message is being sent in the chat. Undefined
+   * until `loadDrafts`.
+   */
+  draft(chatId: number, thread?: number | null): Draft | null | undefined;
   /** Returns a message if it is loaded. */
   message(messageId: number): Message | undefined;
   isOpen(chatId: number): boolean;
@@ -686,6 +717,8 @@ export interface Events {
   thread: { chatId: number; root: number };
   /** `state.pins(chatId)` has changed. */
   pins: { chatId: number };
+  /** A draft of the chat has changed; null: all were loaded. */
+  drafts: { chatId: number | null };
   /** A chat or a watched room has changed; null: it was removed. */
   chat: { chatId: number; chat: Chat | null };
   unread: { total: number };
@@ -745,6 +778,11 @@ export class Greenroom {
   loadPins(chatId: number): Promise<readonly Message[] | null>;
   pin(chatId: number, messageId: number): Promise<Message>;
   unpin(chatId: number, messageId: number): Promise<null>;
+  /** Loads the user's drafts. From then on, `state.draft(chatId)` has them. */
+  loadDrafts(): Promise<void>;
+  /** Saves a draft. An empty one is removed: then the result is null. With `keepalive` the request outlives the page. */
+  saveDraft(chatId: number, fields: DraftFields, options?: { thread?: number | null; keepalive?: boolean }): Promise<Draft | null>;
+  removeDraft(chatId: number, options?: { thread?: number | null }): Promise<null>;
   /** Opens a thread: loads it and its newest replies, and keeps them up to date. */
   openThread(root: number): Promise<Thread>;
   /** Opens a thread at a reply and those around it, unless that one is loaded already. */

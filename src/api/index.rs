@@ -10,8 +10,17 @@ use crate::{net::forwarded, paths, state::AppState};
 /// `GET /messages/api/`
 pub async fn show(state: Data<AppState>, request: HttpRequest) -> HandlerResult {
     let base = forwarded::base_url(&request, &state.config);
-    let lists =
-        ["chats", "rooms", "search", "settings", "unread", "users/blocked", "users/me", "users/search"];
+    let lists = [
+        "chats",
+        "drafts",
+        "rooms",
+        "search",
+        "settings",
+        "unread",
+        "users/blocked",
+        "users/me",
+        "users/search",
+    ];
     let links: BTreeMap<_, _> =
         lists.iter().map(|name| (*name, format!("{base}{}/{name}/", paths::BASE))).collect();
     Ok(HttpResponse::Ok().json(links))

@@ -7,6 +7,7 @@ pub mod blocks;
 mod body;
 pub mod chats;
 pub mod credentials;
+pub mod drafts;
 pub mod events;
 pub mod guests;
 pub mod health;

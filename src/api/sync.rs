@@ -157,7 +157,8 @@ pub async fn since(state: Data<AppState>, caller: Authenticated, body: Body<{ 1 
     if state.is_draining() {
         return Err(Refusal::Busy.into());
     }
-    let mut reader = PullReader::open(state.feed.clone(), &caller, (None, knows_threads), Some(known)).await?;
+    let mut reader =
+        PullReader::open(state.feed.clone(), &caller, (None, knows_threads), Some(known)).await?;
     reader.limit(MAX_BYTES);
     let warning = reader.due_warning();
     let deadline = Instant::now() + wait;

@@ -17,7 +17,8 @@ use super::{
 };
 use crate::{
     core::model::{
-        ChatId, ChatKind, FieldErrors, Message, MessageId, Refusal, UserId, permission::Ability,
+        ChatId, ChatKind, FieldErrors, Message, MessageId, Refusal, UserId,
+        permission::Ability,
         threads::{OwnThread, ThreadForViewer},
     },
     error::ApiError,
@@ -111,11 +112,7 @@ impl<'a> ThreadView<'a> {
     }
 }
 
-fn views<'a>(
-    threads: &'a [ThreadForViewer],
-    senders: &'a Senders,
-    is_staff: bool,
-) -> Vec<ThreadView<'a>> {
+fn views<'a>(threads: &'a [ThreadForViewer], senders: &'a Senders, is_staff: bool) -> Vec<ThreadView<'a>> {
     threads.iter().map(|thread| ThreadView::of(thread, senders, is_staff)).collect()
 }
 

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::channels::Channel;
 use crate::core::{
-    model::{ChatId, Event, MessageId, Timestamp, UserId, event::MarkerMoved},
+    model::{ChatId, DraftChanged, Event, MessageId, Timestamp, UserId, event::MarkerMoved},
     secrets,
 };
 
@@ -42,6 +42,8 @@ pub enum BusMessage {
     },
     /// A read marker moved in a chat too large for receipts; delivered to its reader only.
     Marked { chat: ChatId, moved: MarkerMoved },
+    /// A member's draft was saved, removed or sent; delivered to its writer only.
+    Drafted(Box<DraftChanged>),
     /// Invalidates a user's cached identity: a change affects their credentials.
     #[serde(rename = "Recheck")]
     Invalidate(UserId),
@@ -97,6 +99,7 @@ impl BusMessage {
             }
             Self::Typing { chat, .. } => vec![Channel::Chat(*chat)],
             Self::Marked { moved, .. } => vec![Channel::User(moved.user)],
+            Self::Drafted(changed) => vec![Channel::User(changed.user)],
             _ => vec![Channel::All],
         }
     }

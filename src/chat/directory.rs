@@ -16,16 +16,17 @@ use super::{
     activity::Activity,
     actor::ChatActor,
     context::{Chats, Services},
+    drafts,
     mailbox::{
         Answered, ChatMessage, EnsureSubscribed, GapDetected, Marked, Observe, RemoteEvent, RemoteTyping,
-        Reply, Settled, Submit, Subscribe, Type, Unobserve, Unsubscribe, TypingSignal,
+        Reply, Settled, Submit, Subscribe, Type, TypingSignal, Unobserve, Unsubscribe,
     },
     pending_creations::PendingCreations,
 };
 use crate::{
     core::{
         log_context::LogContext,
-        model::{ChatId, Command, Event, Refusal, Seq, UserId, event::MarkerMoved},
+        model::{ChatId, Command, DraftChanged, Event, Refusal, Seq, UserId, event::MarkerMoved},
         sync::{Mutex, RwLock},
     },
     hub::subscriber::{Subscriber, SubscriberId},
@@ -113,10 +114,7 @@ impl ChatDirectory {
         chat: ChatId,
         signal: TypingSignal,
     ) -> impl Future<Output = Result<Answered, Refusal>> + use<> {
-        await_answer(
-            self.services.writer.clone(),
-            self.request(chat, |reply| Type { signal, reply }),
-        )
+        await_answer(self.services.writer.clone(), self.request(chat, |reply| Type { signal, reply }))
     }
 
     /// Subscribes a socket to a chat's events after `head`. `done` is dropped once the subscription is
@@ -172,6 +170,11 @@ impl ChatDirectory {
         if let Some(entry) = self.shard(chat).get(&chat) {
             entry.send(Marked(moved));
         }
+    }
+
+    /// Applies a change of a draft from another node.
+    pub fn apply_remote_draft(&self, changed: &DraftChanged) {
+        drafts::deliver(&self.services, changed);
     }
 
     /// Reports that storage has reached `head` in a chat, so that its actor can detect a gap.

@@ -10,7 +10,7 @@ use crate::{
     core::{
         log_context::LogContext,
         model::{
-            ChatSnapshot, Command, Event, Member, MessageId, Refusal, Seq, UserId, Viewer,
+            ChatSnapshot, Command, Draft, Event, Member, MessageId, Refusal, Seq, UserId, Viewer,
             event::{Done, MarkerMoved},
         },
     },
@@ -41,6 +41,8 @@ pub enum Answered {
     Marked(i64),
     Added(usize),
     Member(Box<Member>),
+    /// The draft as it is now; `None`: there is none.
+    Draft(Option<Box<Draft>>),
 }
 
 /// Reply channel of a command. Holds the command's permit of the in-flight limit until it is dropped.

@@ -5,6 +5,7 @@ pub mod actor;
 pub mod context;
 mod creation;
 pub mod directory;
+mod drafts;
 pub mod mailbox;
 mod observers;
 mod pending_creations;

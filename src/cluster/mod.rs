@@ -40,6 +40,7 @@ fn apply(inbound: &Inbound, from: NodeId, message: BusMessage) {
             inbound.directory.apply_remote_typing(chat, TypingSignal { user, thread, is_typing });
         }
         BusMessage::Marked { chat, moved } => inbound.directory.apply_remote_marker(chat, moved),
+        BusMessage::Drafted(changed) => inbound.directory.apply_remote_draft(&changed),
         BusMessage::Invalidate(user) => {
             let (identities, reconciler) = (inbound.identities.clone(), inbound.reconciler.clone());
             // A failed check is repeated when the change is read from the database.

@@ -68,7 +68,16 @@ impl FrameBatch {
             put_frame(&mut frames, FIN | TEXT, text.as_bytes());
         }
         let frames = frames.freeze();
-        Self { chat, change, events, frames, is_addition: false, ephemeral: None, at: millis(), _on_taken: None }
+        Self {
+            chat,
+            change,
+            events,
+            frames,
+            is_addition: false,
+            ephemeral: None,
+            at: millis(),
+            _on_taken: None,
+        }
     }
 
     /// Returns the `seq` of the latest event.

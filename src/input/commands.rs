@@ -5,12 +5,12 @@ use utoipa::ToSchema;
 
 use super::{CustomField, Field, MentionsField};
 use crate::core::model::{
-    FieldErrors, MessageId, NewMessage, Timestamp,
+    FieldErrors, MessageId, NewDraft, NewMessage, NotifyLevel, Timestamp,
     command::{MeChange, MessageEdit, Mute, UnreadMark},
     emoji::Emoji,
     ids::MAX_ID,
     mentions::{Mentions, NewMentions},
-    text::{ClientId, MessageBody},
+    text::{ClientId, DraftText, MessageBody},
 };
 
 /// Fields of a new message.
@@ -96,6 +96,41 @@ impl PostFields {
             ) => {
                 let mentions = mentions.filter(|mentions| !mentions.is_empty()).map(new_mentions);
                 Ok(NewMessage { body, client_id, reply_to, mentions, thread, also_in_chat, forward, custom })
+            }
+            _ => Err(errors),
+        }
+    }
+}
+
+/// Fields of a draft.
+#[derive(Deserialize, ToSchema)]
+#[schema(as = NewDraft)]
+pub struct DraftFields {
+    /// The text, kept as it is. It may be empty. Control characters other than newline, carriage return and tab
+    /// are rejected.
+    #[serde(default)]
+    #[schema(value_type = String, max_length = 5000, required)]
+    pub content: Field,
+    /// The message of the same chat that it replies to. It must not be deleted.
+    #[serde(default)]
+    #[schema(value_type = Option<MessageId>)]
+    pub reply_to: Field,
+    /// Whom it mentions.
+    #[serde(default)]
+    #[schema(value_type = Option<Mentions>)]
+    pub mentions: MentionsField,
+}
+
+impl DraftFields {
+    pub fn check(self) -> Result<NewDraft, FieldErrors> {
+        let mut errors = FieldErrors::default();
+        let content = self.content.text().and_then(|text| DraftText::parse(&text));
+        let content = errors.note("content", content);
+        let mentions = errors.note("mentions", self.mentions.check()).map(Option::unwrap_or_default);
+        match (content, errors.note("reply_to", message_id(&self.reply_to)), mentions) {
+            (Some(content), Some(reply_to), Some(mut mentions)) => {
+                mentions.fit(content.as_str().chars().count() as i64);
+                Ok(NewDraft { content, reply_to, mentions })
             }
             _ => Err(errors),
         }
@@ -192,6 +227,10 @@ pub struct MeFields {
     #[serde(default)]
     #[schema(value_type = Option<MessageId>)]
     pub unread_from: Field,
+    /// The messages of which clients notify the caller.
+    #[serde(default)]
+    #[schema(value_type = NotifyLevel)]
+    pub notify: Field,
 }
 
 impl MeFields {
@@ -203,13 +242,17 @@ impl MeFields {
         let unread_mark = given(&self.unread_from, |field| {
             Ok(message_id(field)?.map_or(UnreadMark::Cleared, UnreadMark::From))
         });
-        let (mute, is_pinned, unread_mark) = (
+        let notify = given(&self.notify, |field| field.choice(NotifyLevel::parse));
+        let (mute, is_pinned, unread_mark, notify) = (
             errors.note("muted_until", mute),
             errors.note("is_pinned", is_pinned),
             errors.note("unread_from", unread_mark),
+            errors.note("notify", notify),
         );
-        match (mute, is_pinned, unread_mark) {
-            (Some(mute), Some(is_pinned), Some(unread_mark)) => Ok(MeChange { mute, is_pinned, unread_mark }),
+        match (mute, is_pinned, unread_mark, notify) {
+            (Some(mute), Some(is_pinned), Some(unread_mark), Some(notify)) => {
+                Ok(MeChange { mute, is_pinned, unread_mark, notify })
+            }
             _ => Err(errors),
         }
     }

@@ -41,9 +41,7 @@ impl MentionsField {
         };
         let users = match object.get("users") {
             None | Some(Value::Null) => Vec::new(),
-            Some(Value::Array(users)) => {
-                users.iter().map(mention).collect::<Result<_, _>>()?
-            }
+            Some(Value::Array(users)) => users.iter().map(mention).collect::<Result<_, _>>()?,
             Some(_) => return Err(NO_USERS.to_owned()),
         };
         let different: BTreeSet<UserId> = users.iter().map(|mention: &Mention| mention.id).collect();

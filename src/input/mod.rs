@@ -6,7 +6,7 @@ mod fields;
 mod heads;
 mod mentions;
 
-pub use commands::{EditFields, MarkFields, MeFields, PostFields, ReactFields, TypingFields};
+pub use commands::{DraftFields, EditFields, MarkFields, MeFields, PostFields, ReactFields, TypingFields};
 pub use custom::CustomField;
 pub use fields::Field;
 pub use heads::HeadsField;

@@ -175,6 +175,11 @@ fn query() -> Value {
         "type": "object",
         "properties": {
             "chats": { "type": "string", "description": "Comma-separated ids: only these chats." },
+            "threads": {
+                "type": "string",
+                "const": "1",
+                "description": "Replies that are only in threads are sent. Without it, their root is sent instead.",
+            },
             "resume": {
                 "type": "string",
                 "const": "1",
@@ -195,7 +200,11 @@ fn example(kind: &str) -> Value {
         "reaction_updated" => json!({ "message_id": 5, "reactions": message()["reactions"] }),
         "pins_changed" => json!({ "added": [message()], "removed": [], "count": 1 }),
         "typing" => return json!({ "type": kind, "chat_id": 2, "user_id": 2, "is_typing": true }),
-        "me_updated" => json!({ "me": examples::me(), "unread_count": 1 }),
+        "me_updated" => json!({ "me": examples::me(), "unread_count": 1, "unread_mentions": 0 }),
+        "thread_followed" | "thread_read" => json!({
+            "root": 5, "is_followed": true, "unread": 1, "mentions": 0, "last_read_message_id": null,
+        }),
+        "mentions_changed" => json!({ "message_id": 5, "is_mentioned": true, "unread_mentions": 1 }),
         "read" => json!({ "user_id": 2, "last_read_message_id": 5 }),
         "members_changed" => {
             json!({ "added": [examples::member()], "removed": [], "changed": [], "member_count": 3 })
@@ -206,6 +215,10 @@ fn example(kind: &str) -> Value {
         "presence" => {
             let last_seen = "2026-11-23T08:14:07.120394Z";
             return json!({ "type": kind, "user_id": 2, "is_online": false, "last_seen": last_seen });
+        }
+        "draft_changed" => {
+            let draft = examples::draft();
+            return json!({ "type": kind, "chat_id": 2, "thread": null, "draft": draft });
         }
         "token_expiring" => return json!({ "type": kind, "seconds": 60 }),
         "user_updated" => return json!({ "type": kind, "user": examples::profile() }),

@@ -42,7 +42,12 @@ const COMMANDS: [(&str, &str, &str, &str); 13] = [
         "Signals that the caller is typing.",
         r#"{"chat_id": 1, "is_typing": true}"#,
     ),
-    ("open_thread", "root!", "Receives who is typing in a thread. At most 5 threads are open on a socket.", r#"{"root": 5}"#),
+    (
+        "open_thread",
+        "root!",
+        "Receives who is typing in a thread. At most 5 threads are open on a socket.",
+        r#"{"root": 5}"#,
+    ),
     ("close_thread", "root!", "Ends what `open_thread` began.", r#"{"root": 5}"#),
     ("watch", "chat_id!", "Subscribes to a public room without joining it.", r#"{"chat_id": 4}"#),
     ("unwatch", "chat_id!", "Ends the subscription of `watch`.", r#"{"chat_id": 4}"#),
@@ -92,7 +97,8 @@ pub(crate) fn answers(components: &mut Components) -> Vec<(&'static str, &'stati
     };
     let acks = &acks["oneOf"];
     let reacted = json!({ "action": "added", "emoji": "👍", "message_id": 5 });
-    let caught = json!({ "heads": { "1": 44, "7": 12 }, "unread": { "1": 1 }, "chat_mentions": {}, "threads": {} });
+    let caught =
+        json!({ "heads": { "1": 44, "7": 12 }, "unread": { "1": 1 }, "chat_mentions": {}, "threads": {} });
     let failed = json!({ "type": "error", "id": 2, "status": 404, "detail": "Not found." });
     vec![
         ack(

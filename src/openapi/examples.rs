@@ -129,7 +129,19 @@ pub(crate) fn chat() -> Value {
 
 /// Returns the caller's preferences in a chat.
 pub(crate) fn me() -> Value {
-    json!({ "muted_until": null, "is_pinned": true, "unread_from": null })
+    json!({ "muted_until": null, "is_pinned": true, "unread_from": null, "notify": "all" })
+}
+
+pub(crate) fn draft() -> Value {
+    let updated_at = "2026-11-23T08:03:10.194618Z";
+    json!({
+        "chat_id": 2,
+        "thread": null,
+        "content": "I will ask Bob ",
+        "reply_to": 4,
+        "mentions": { "users": [], "everyone": false, "here": false },
+        "updated_at": updated_at,
+    })
 }
 
 pub(crate) fn chat_for_all() -> Value {

@@ -31,18 +31,20 @@ pub(crate) fn describe(reference: &mut Reference) {
             let gone = json!({ "type": "chat_deleted", "chat_id": 8 });
             operation
                 .description("The events that a resumed socket would receive. The body may be up to 1 MiB.")
-                .takes::<SinceFields>(json!({ "chats": { "1": 4, "2": 5, "8": 3 }, "wait": 25, "threads": true }))
+                .takes::<SinceFields>(
+                    json!({ "chats": { "1": 4, "2": 5, "8": 3 }, "wait": 25, "threads": true }),
+                )
                 .answers::<SinceView>(
                     200,
                     "The missed events, or the next events as soon as there are any.",
                     json!({
-                        "events": [gone, event],
-                        "heads": { "1": 4, "2": 6 },
-                        "unread": { "1": 1, "2": 2 },
-                        "chat_mentions": {},
-                "threads": {},
-                        "removed": [8],
-                    }),
+                            "events": [gone, event],
+                            "heads": { "1": 4, "2": 6 },
+                            "unread": { "1": 1, "2": 2 },
+                            "chat_mentions": {},
+                    "threads": {},
+                            "removed": [8],
+                        }),
                 )
         });
     reference.api(TAG, "events/").get("streamEvents", "Server-sent events", |operation| {

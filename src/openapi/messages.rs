@@ -36,7 +36,7 @@ pub(crate) fn describe(reference: &mut Reference) {
                 )
                 .query(
                     "include",
-                    json!({ "type": "string", "enum": ["replies"] }),
+                    json!({ "type": "string", "const": "replies" }),
                     "`replies`: also the replies that are only in threads.",
                 )
                 .query("search", text(), "Words, all of which must be found. The answer is that of `search/`.")

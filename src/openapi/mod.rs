@@ -8,6 +8,7 @@ mod builder;
 mod chats;
 mod commands;
 mod components;
+mod drafts;
 mod errors;
 mod events;
 mod examples;
@@ -97,6 +98,7 @@ impl Reference {
         rooms::describe(&mut self);
         messages::describe(&mut self);
         threads::describe(&mut self);
+        drafts::describe(&mut self);
         members::describe(&mut self);
         users::describe(&mut self);
         feed::describe(&mut self);

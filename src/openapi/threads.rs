@@ -15,15 +15,25 @@ pub(crate) fn describe(reference: &mut Reference) {
     reference.api(TAG, "threads/").get("listThreads", "Threads that the caller follows", |operation| {
         operation
             .description("The thread with the newest reply first.")
-            .query("unread", json!({ "type": "string", "enum": ["0", "1"] }), "`1`: only threads with unread replies.")
+            .query(
+                "unread",
+                json!({ "type": "string", "const": "1" }),
+                "`1`: only threads with unread replies.",
+            )
             .paged(50)
             .answers_page::<ThreadView>("A page of threads.", examples::thread())
             .errors(&[400])
     });
     reference.api(TAG, "mentions/").get("listMentions", "Messages that mention the caller", |operation| {
         operation
-            .description("By name, with everyone, or with those who were connected. Newest first, replies included.")
-            .query("unread", json!({ "type": "string", "enum": ["0", "1"] }), "`1`: only unread ones, of timelines and followed threads.")
+            .description(
+                "By name, with everyone, or with those who were connected. Newest first, replies included.",
+            )
+            .query(
+                "unread",
+                json!({ "type": "string", "const": "1" }),
+                "`1`: only unread ones, of timelines and followed threads.",
+            )
             .paged(50)
             .answers_page::<MessageView>("A page of messages.", examples::message())
             .errors(&[400])

@@ -159,7 +159,9 @@ impl Senders {
             let quoted = message.reply_to.as_deref().map(|quote| &quote.sender);
             quoted.into_iter().chain(message.forwarded_from.as_deref().map(|forwarded| &forwarded.sender))
         };
-        for sender in messages.into_iter().flat_map(|message| iter::once(&message.sender).chain(quoted(message))) {
+        for sender in
+            messages.into_iter().flat_map(|message| iter::once(&message.sender).chain(quoted(message)))
+        {
             if senders.iter().all(|(id, _)| *id != sender.id) {
                 senders.push((sender.id, render_raw(&UserView::new(sender, links))));
             }

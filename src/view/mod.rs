@@ -3,6 +3,7 @@
 mod chat;
 mod credential;
 mod event;
+pub mod frames;
 mod links;
 mod message;
 mod unread;
@@ -10,7 +11,7 @@ mod user;
 
 pub use chat::{ChatForAll, ChatView, MemberView, Perspective, title as chat_title};
 pub use credential::{AccessTokenView, SessionView, UseView};
-pub use event::{Frame, LiveEvent, MessageFrame, frames};
+pub use event::{Frame, LiveEvent, MessageFrame};
 pub use links::{AddressKey, Links};
 pub use message::{FoundMessageView, MessageView, Senders};
 pub use unread::{UnreadThreadView, UnreadView, mentions_by_chat};

@@ -55,9 +55,10 @@ impl UnreadThreadView {
     /// Returns the unread threads of all chats by root.
     pub fn all(overview: &BTreeMap<ChatId, UnreadInChat>) -> BTreeMap<MessageId, Self> {
         let threads = overview.iter().flat_map(|(chat, unread)| {
-            unread.threads.iter().map(|own| {
-                (own.root, Self { chat: *chat, unread: own.unread, mentions: own.mentions })
-            })
+            unread
+                .threads
+                .iter()
+                .map(|own| (own.root, Self { chat: *chat, unread: own.unread, mentions: own.mentions }))
         });
         threads.collect()
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use greenroom::{
     core::model::{
-        ChatKind, Command, UserId,
+        ChatKind, Command, Lane, UserId,
         command::{Action, NewChat},
         text::{MessageBody, Username},
     },
@@ -91,7 +91,12 @@ fn count(conn: &mut AnyConn, random: &mut StdRng) -> Result<(), StorageError> {
         }
         let live =
             senders[..mark].iter().rposition(|(_, is_live)| *is_live).map_or(0, |index| index as i64 + 1);
-        assert_eq!(tombstones::last_live_before(conn, chat, mark as i64 + 1)?, live, "before {}", mark + 1);
+        assert_eq!(
+            tombstones::last_live_before(conn, Lane::Chat(chat), mark as i64 + 1)?,
+            live,
+            "before {}",
+            mark + 1
+        );
     }
     assert_eq!(check::check(conn)?.differences, Vec::<String>::new());
     assert_eq!(senders.len() as i64, head.last_pos);

@@ -111,7 +111,7 @@ impl Costs<'_> {
         let body = MessageBody::parse("hello").unwrap();
         let action = Action::PostMessage { sender: Arc::new(card), new: body.into() };
         match self.does(what, by, action)? {
-            Change::MessagePosted { message } => Ok(message.id),
+            Change::MessagePosted { message, .. } => Ok(message.id),
             other => panic!("{other:?}"),
         }
     }
@@ -134,7 +134,7 @@ impl Costs<'_> {
         self.does(
             "editing",
             member,
-            Action::EditMessage { message, edit: MessageEdit { body: Some(body), custom: None } },
+            Action::EditMessage { message, edit: MessageEdit { body: Some(body), ..MessageEdit::default() } },
         )?;
         self.does("deleting", member, Action::DeleteMessage { message })?;
         self.does("renaming", admin, renamed("Great Hall"))?;

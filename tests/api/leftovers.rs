@@ -212,7 +212,11 @@ async fn a_deleted_chat_leaves_no_row_of_its_threads() {
     let root = ann.posts(chat, "Where?").await;
     let path = format!("chats/{chat}/messages/");
     for number in 0..40 {
-        let sent = bob.post(&path, json!({"content": number.to_string(), "thread": root["id"]})).await.expect(201).json;
+        let sent = bob
+            .post(&path, json!({"content": number.to_string(), "thread": root["id"]}))
+            .await
+            .expect(201)
+            .json;
         if number % 3 == 0 {
             bob.deletes(&sent).await;
         }
@@ -220,7 +224,15 @@ async fn a_deleted_chat_leaves_no_row_of_its_threads() {
     assert_eq!(differences(&server).await, Vec::<String>::new());
     ann.delete(&format!("chats/{chat}/")).await.expect(204);
     server.purges();
-    for table in ["thread_replies", "thread_participants", "threads", "follows", "sent_counts", "tombstone_counts", "messages"] {
+    for table in [
+        "thread_replies",
+        "thread_participants",
+        "threads",
+        "follows",
+        "sent_counts",
+        "tombstone_counts",
+        "messages",
+    ] {
         until_none(&server, table).await;
     }
 }

@@ -293,7 +293,7 @@ async fn reading_is_told_to_others_and_with_what_is_left_to_ones_own_sockets() {
     let mut event = json!({"type": kind, "chat_id": chat, "seq": 4, "user_id": bob.id, "last_read_message_id": one["id"]});
     assert_eq!(ann_socket.receives("read").await, event);
     event["unread_count"] = json!(1);
-    event["me"] = json!({"muted_until": null, "is_pinned": false, "unread_from": null});
+    event["me"] = json!({"muted_until": null, "is_pinned": false, "unread_from": null, "notify": "all"});
     assert_eq!(bob_socket.receives("read").await, event);
     assert_eq!(phone.receives("read").await, event);
     assert_eq!(bob.sees(chat).await["seq"], 4);
@@ -330,7 +330,7 @@ async fn a_big_chat_has_no_receipts() {
     for socket in [&mut bob_socket, &mut phone] {
         let event = json!({
             "type": "read", "chat_id": chat, "user_id": bob.id, "last_read_message_id": message["id"],
-            "unread_count": 0, "me": {"muted_until": null, "is_pinned": false, "unread_from": null}
+            "unread_count": 0, "me": {"muted_until": null, "is_pinned": false, "unread_from": null, "notify": "all"}
         });
         assert_eq!(socket.receives("read").await, event);
     }

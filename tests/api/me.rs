@@ -11,7 +11,7 @@ impl User {
 }
 
 fn plain() -> Value {
-    json!({"muted_until": null, "is_pinned": false, "unread_from": null})
+    json!({"muted_until": null, "is_pinned": false, "unread_from": null, "notify": "all"})
 }
 
 async fn unread(user: &User, chat: i64) -> i64 {
@@ -41,7 +41,7 @@ async fn what_one_sets_is_shown_to_oneself_only() {
     let until = "2031-05-01T12:00:00.25+02:00";
     let me = json!({"muted_until": until, "is_pinned": true, "unread_from": message["id"]});
     let reply = bob.sets(chat, me).await.expect(200);
-    let shown = json!({"muted_until": "2031-05-01T10:00:00.250000Z", "is_pinned": true, "unread_from": message["id"]});
+    let shown = json!({"muted_until": "2031-05-01T10:00:00.250000Z", "is_pinned": true, "unread_from": message["id"], "notify": "all"});
     assert_eq!((&reply.json["me"], &reply.json["unread_count"]), (&shown, &json!(1)));
     assert_eq!(reply.json, bob.sees(chat).await);
     assert_eq!(bob.get("chats/").await.results()[0]["me"], shown);
@@ -49,7 +49,7 @@ async fn what_one_sets_is_shown_to_oneself_only() {
     assert_eq!(ann.sees(chat).await["me"], plain());
     // Omitted fields keep their values; null resets them.
     bob.sets(chat, json!({"muted_until": null})).await.expect(200);
-    let left = json!({"muted_until": null, "is_pinned": true, "unread_from": message["id"]});
+    let left = json!({"muted_until": null, "is_pinned": true, "unread_from": message["id"], "notify": "all"});
     assert_eq!(bob.sees(chat).await["me"], left);
     bob.sets(chat, json!({"is_pinned": false, "unread_from": null})).await.expect(200);
     assert_eq!(bob.sees(chat).await["me"], plain());
@@ -89,7 +89,7 @@ async fn all_of_ones_own_sockets_hear_of_it_and_nobody_elses() {
         (ann.listens().await, bob.listens().await, bob_elsewhere.listens().await);
     let mut stream = bob.streams().await;
     bob.sets(chat, json!({"is_pinned": true})).await.expect(200);
-    let me = json!({"muted_until": null, "is_pinned": true, "unread_from": null});
+    let me = json!({"muted_until": null, "is_pinned": true, "unread_from": null, "notify": "all"});
     let reported = json!({"type": "me_updated", "chat_id": chat, "seq": 3, "me": me, "unread_count": 1});
     assert_eq!(bob_socket.next().await, reported);
     assert_eq!(others.next().await, reported);
@@ -325,5 +325,7 @@ async fn it_is_for_members_only() {
     }
     server.anonymous().patch(&format!("chats/{group}/me/"), json!({})).await.expect(401);
     assert_eq!(bob.sees(room).await["me"], Value::Null);
-    assert_eq!(bob.joins(room).await["me"], plain());
+    let mut me = plain();
+    me["notify"] = json!("mentions");
+    assert_eq!(bob.joins(room).await["me"], me);
 }

@@ -46,7 +46,14 @@ async fn who_is_named_is_mentioned_until_it_is_read() {
     let plain = ann.posts(chat, "nobody").await;
     assert_eq!(plain["mentions"], json!({"users": [], "everyone": false, "here": false}));
     let second = names(&cy, chat, "bob?", &[&bob]).await;
-    assert_eq!((unread_mentions(&bob, chat).await, unread_mentions(&ann, chat).await, unread_mentions(&cy, chat).await), (2, 0, 0));
+    assert_eq!(
+        (
+            unread_mentions(&bob, chat).await,
+            unread_mentions(&ann, chat).await,
+            unread_mentions(&cy, chat).await
+        ),
+        (2, 0, 0)
+    );
     assert_eq!(mentions(&bob, "").await, [id(&second), id(&first)]);
     assert_eq!(mentions(&bob, "?unread=1").await, [id(&second), id(&first)]);
     let unread = bob.get("unread/").await.expect(200).json;
@@ -75,25 +82,48 @@ async fn bad_mentions_get_a_clear_error() {
     let chat = ann.group("Team", &[&bob]).await;
     let bad = [
         (json!([1]), "Expected an object with users, everyone and here."),
-        (json!({"users": {}}), "users must be a list of objects with an id and, where the text names the user, at."),
-        (json!({"users": [7]}), "users must be a list of objects with an id and, where the text names the user, at."),
-        (json!({"users": [{"id": bob.id, "at": [0, 3]}]}), "at must be two numbers within the text, the start before the end."),
-        (json!({"users": [{"id": bob.id, "at": [1, 1]}]}), "at must be two numbers within the text, the start before the end."),
-        (json!({"users": [{"id": bob.id, "at": [-1, 1]}]}), "at must be two numbers within the text, the start before the end."),
+        (
+            json!({"users": {}}),
+            "users must be a list of objects with an id and, where the text names the user, at.",
+        ),
+        (
+            json!({"users": [7]}),
+            "users must be a list of objects with an id and, where the text names the user, at.",
+        ),
+        (
+            json!({"users": [{"id": bob.id, "at": [0, 3]}]}),
+            "at must be two numbers within the text, the start before the end.",
+        ),
+        (
+            json!({"users": [{"id": bob.id, "at": [1, 1]}]}),
+            "at must be two numbers within the text, the start before the end.",
+        ),
+        (
+            json!({"users": [{"id": bob.id, "at": [-1, 1]}]}),
+            "at must be two numbers within the text, the start before the end.",
+        ),
         (json!({"everyone": "yes"}), "everyone must be a valid boolean."),
-        (json!({"users": (1..=101).map(|id| json!({"id": id})).collect::<Vec<_>>()}), "A message mentions no more than 100 users by name."),
+        (
+            json!({"users": (1..=101).map(|id| json!({"id": id})).collect::<Vec<_>>()}),
+            "A message mentions no more than 100 users by name.",
+        ),
     ];
     for (mentions, sentence) in bad {
-        let refused = says(&ann, chat, json!({"content": "👍!", "mentions": mentions})).await.expect(400).json;
+        let refused =
+            says(&ann, chat, json!({"content": "👍!", "mentions": mentions})).await.expect(400).json;
         assert_eq!(refused["mentions"], json!([sentence]), "{mentions}");
     }
     // Code points, not bytes or UTF-16 units.
     let body = json!({"content": "👍!", "mentions": {"users": [{"id": bob.id, "at": [0, 2]}]}});
     says(&ann, chat, body).await.expect(201);
     // Who is not a member is left out, and named in the answer.
-    let body = json!({"content": "eve", "mentions": {"users": [{"id": eve.id}, {"id": 999_999}, {"id": bob.id}]}});
+    let body =
+        json!({"content": "eve", "mentions": {"users": [{"id": eve.id}, {"id": 999_999}, {"id": bob.id}]}});
     let sent = says(&ann, chat, body).await.expect(201).json;
-    assert_eq!((&sent["mentions"]["users"], &sent["mentions_ignored"]), (&json!([{"id": bob.id}]), &json!([eve.id, 999_999])));
+    assert_eq!(
+        (&sent["mentions"]["users"], &sent["mentions_ignored"]),
+        (&json!([{"id": bob.id}]), &json!([eve.id, 999_999]))
+    );
     assert_eq!(mentions(&eve, "").await, Vec::<i64>::new());
     assert_eq!(unread_mentions(&bob, chat).await, 2);
     is_consistent(&server).await;
@@ -127,7 +157,10 @@ async fn everyone_is_all_but_the_sender_and_who_is_blocked() {
     let mut socket = dan.listens().await;
     bob.deletes(&sent).await;
     let changed = socket.receives("mentions_changed").await;
-    assert_eq!((&changed["message_id"], &changed["is_mentioned"], &changed["unread_mentions"]), (&sent["id"], &json!(false), &json!(0)));
+    assert_eq!(
+        (&changed["message_id"], &changed["is_mentioned"], &changed["unread_mentions"]),
+        (&sent["id"], &json!(false), &json!(0))
+    );
     assert_eq!(counts().await, [0, 0, 0, 0]);
     is_consistent(&server).await;
 }
@@ -159,7 +192,8 @@ async fn here_is_who_is_connected_when_it_is_stored() {
     let [ann, bob, cy] = server.users(["ann", "bob", "cy"]).await;
     let chat = ann.group("Team", &[&bob, &cy]).await;
     let _socket = bob.listens().await;
-    let sent = says(&ann, chat, json!({"content": "here", "mentions": {"here": true}})).await.expect(201).json;
+    let sent =
+        says(&ann, chat, json!({"content": "here", "mentions": {"here": true}})).await.expect(201).json;
     assert_eq!((unread_mentions(&bob, chat).await, unread_mentions(&cy, chat).await), (1, 0));
     // It stays settled by an edit that keeps it.
     let _other = cy.listens().await;
@@ -176,22 +210,41 @@ async fn edits_change_who_is_mentioned() {
     let chat = ann.group("Team", &[&bob, &cy]).await;
     let read = ann.posts(chat, "@cy was here").await;
     cy.marks_as_read(chat).await;
-    let sent = says(&ann, chat, json!({"content": "@bob hello", "mentions": {"users": [{"id": bob.id, "at": [0, 4]}]}})).await.expect(201).json;
+    let sent = says(
+        &ann,
+        chat,
+        json!({"content": "@bob hello", "mentions": {"users": [{"id": bob.id, "at": [0, 4]}]}}),
+    )
+    .await
+    .expect(201)
+    .json;
     let path = format!("messages/{}/", sent["id"]);
     let (mut bobs, mut cys) = (bob.listens().await, cy.listens().await);
     // Without mentions they stay, without the places that do not fit.
     let edited = ann.put(&path, json!({"content": "@b"})).await.expect(200).json;
     assert_eq!(edited["mentions"]["users"], json!([{"id": bob.id}]));
     assert_eq!(unread_mentions(&bob, chat).await, 1);
-    let edited = ann.patch(&path, json!({"mentions": {"users": [{"id": cy.id, "at": [0, 2]}]}})).await.expect(200).json;
-    assert_eq!((&edited["mentions"]["users"], &edited["content"]), (&json!([{"id": cy.id, "at": [0, 2]}]), &json!("@b")));
+    let edited = ann
+        .patch(&path, json!({"mentions": {"users": [{"id": cy.id, "at": [0, 2]}]}}))
+        .await
+        .expect(200)
+        .json;
+    assert_eq!(
+        (&edited["mentions"]["users"], &edited["content"]),
+        (&json!([{"id": cy.id, "at": [0, 2]}]), &json!("@b"))
+    );
     let gone = bobs.receives("mentions_changed").await;
-    assert_eq!(gone, json!({"type": "mentions_changed", "chat_id": chat, "seq": edited["seq"], "message_id": sent["id"], "is_mentioned": false, "unread_mentions": 0}));
+    assert_eq!(
+        gone,
+        json!({"type": "mentions_changed", "chat_id": chat, "seq": edited["seq"], "message_id": sent["id"], "is_mentioned": false, "unread_mentions": 0})
+    );
     assert_eq!(cys.receives("mentions_changed").await["unread_mentions"], 1);
     assert_eq!((unread_mentions(&bob, chat).await, unread_mentions(&cy, chat).await), (0, 1));
     ann.patch(&path, json!({"mentions": {"users": [{"id": cy.id, "at": [0, 3]}]}})).await.expect(400);
     // What was read adds nothing.
-    ann.patch(&format!("messages/{}/", read["id"]), json!({"mentions": {"users": [{"id": cy.id}]}})).await.expect(200);
+    ann.patch(&format!("messages/{}/", read["id"]), json!({"mentions": {"users": [{"id": cy.id}]}}))
+        .await
+        .expect(200);
     assert_eq!(cys.receives("mentions_changed").await["unread_mentions"], 1);
     assert_eq!(mentions(&cy, "").await, [id(&sent), id(&read)]);
     assert_eq!(mentions(&cy, "?unread=1").await, [id(&sent)]);
@@ -207,15 +260,22 @@ async fn who_is_named_in_a_thread_follows_it_from_there() {
     let [ann, bob, cy] = server.users(["ann", "bob", "cy"]).await;
     let chat = ann.group("Team", &[&bob, &cy]).await;
     let root = ann.posts(chat, "Where?").await;
-    let reply = |text: &str, mentions: Value| json!({"content": text, "thread": root["id"], "mentions": mentions});
+    let reply =
+        |text: &str, mentions: Value| json!({"content": text, "thread": root["id"], "mentions": mentions});
     let first = says(&bob, chat, reply("1", Value::Null)).await.expect(201).json;
     let second = says(&bob, chat, reply("2", json!({"users": [{"id": cy.id}]}))).await.expect(201).json;
     says(&ann, chat, reply("3", Value::Null)).await.expect(201);
     let row = cy.get(&format!("threads/{}/", root["id"])).await.expect(200).json;
-    assert_eq!((&row["is_followed"], &row["last_read_message_id"], &row["unread"], &row["mentions"]), (&json!(true), &first["id"], &json!(2), &json!(1)));
+    assert_eq!(
+        (&row["is_followed"], &row["last_read_message_id"], &row["unread"], &row["mentions"]),
+        (&json!(true), &first["id"], &json!(2), &json!(1))
+    );
     assert_eq!(unread_mentions(&cy, chat).await, 0);
     let unread = cy.get("unread/").await.expect(200).json;
-    assert_eq!((&unread["mentions"], &unread["threads"][root["id"].to_string()]), (&json!(1), &json!({"chat": chat, "unread": 2, "mentions": 1})));
+    assert_eq!(
+        (&unread["mentions"], &unread["threads"][root["id"].to_string()]),
+        (&json!(1), &json!({"chat": chat, "unread": 2, "mentions": 1}))
+    );
     assert_eq!(mentions(&cy, "?unread=1").await, [id(&second)]);
     // A reply that is in both places counts in both.
     let mut both = reply("4", json!({"everyone": true}));
@@ -233,9 +293,14 @@ async fn who_is_named_in_a_thread_follows_it_from_there() {
     // Who joined later and is named by an edit follows from the joining.
     let late = server.user("late").await;
     ann.adds(chat, &[&late]).await;
-    bob.patch(&format!("messages/{}/", first["id"]), json!({"mentions": {"users": [{"id": late.id}]}})).await.expect(200);
+    bob.patch(&format!("messages/{}/", first["id"]), json!({"mentions": {"users": [{"id": late.id}]}}))
+        .await
+        .expect(200);
     let row = late.get(&format!("threads/{}/", root["id"])).await.expect(200).json;
-    assert_eq!((&row["is_followed"], &row["unread"], &row["last_read_message_id"]), (&json!(true), &json!(0), &both["id"]));
+    assert_eq!(
+        (&row["is_followed"], &row["unread"], &row["last_read_message_id"]),
+        (&json!(true), &json!(0), &both["id"])
+    );
     is_consistent(&server).await;
 }
 

@@ -171,6 +171,7 @@ async fn every_frame_that_is_described_is_sent_by_and_by() {
     ann.post(&format!("chats/{dm}/typing/"), json!({"is_typing": true})).await.expect(200);
     bob.marks_as_read(dm).await;
     bob.patch(&format!("chats/{dm}/me/"), json!({"is_pinned": true})).await.expect(200);
+    bob.call("PUT", &format!("chats/{dm}/draft/"), Some(json!({"content": "I "}))).await.expect(200);
     ann.call("PUT", &format!("chats/{dm}/pins/{}/", message["id"]), None).await.expect(200);
     ann.deletes(&message).await;
     // Each change is seen before the next: a node that subscribes to a new chat reads its latest state only.

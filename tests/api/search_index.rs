@@ -54,7 +54,7 @@ fn posts(conn: &mut AnyConn, chat: i64, by: i64, text: &str) -> Option<i64> {
     };
     let body = MessageBody::parse(text).unwrap();
     match does(conn, chat, by, Action::PostMessage { sender: Arc::new(card), new: body.into() })? {
-        Change::MessagePosted { message } => Some(message.id.0),
+        Change::MessagePosted { message, .. } => Some(message.id.0),
         other => panic!("{other:?}"),
     }
 }
@@ -270,7 +270,7 @@ impl Walk {
         for user in PEOPLE {
             let action = Action::EditMessage {
                 message: MessageId(id),
-                edit: MessageEdit { body: Some(body.clone()), custom: None },
+                edit: MessageEdit { body: Some(body.clone()), ..MessageEdit::default() },
             };
             if does(&mut self.conn, chat, user, action).is_some() {
                 self.messages.insert(id, (chat, fold(&text)));

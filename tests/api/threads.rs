@@ -43,18 +43,27 @@ async fn a_reply_is_in_its_thread_and_the_timeline_stays_as_it_is() {
     let [ann, bob, cy] = server.users(["ann", "bob", "cy"]).await;
     let chat = ann.group("Team", &[&bob, &cy]).await;
     let root = ann.posts(chat, "Where do we meet?").await;
-    assert_eq!((&root["thread"], &root["also_in_chat"], &root["thread_info"]), (&Value::Null, &json!(false), &Value::Null));
+    assert_eq!(
+        (&root["thread"], &root["also_in_chat"], &root["thread_info"]),
+        (&Value::Null, &json!(false), &Value::Null)
+    );
     let before = ann.sees(chat).await;
     let first = reply(&bob, chat, "At the lake", &root).await;
     let shown = reply(&cy, chat, "At the station", &root).await;
     let both = also_in_chat(&bob, chat, "The lake it is", &root).await;
-    assert_eq!((&first["thread"], &first["also_in_chat"], &first["read_by"]), (&root["id"], &json!(false), &json!([bob.id])));
+    assert_eq!(
+        (&first["thread"], &first["also_in_chat"], &first["read_by"]),
+        (&root["id"], &json!(false), &json!([bob.id]))
+    );
     assert_eq!((&both["thread"], &both["also_in_chat"]), (&root["id"], &json!(true)));
     let info = json!({"reply_count": 3, "last_reply_at": both["created_at"], "participants": [bob.id, cy.id], "participant_count": 2});
     assert_eq!(ann.get(&format!("messages/{}/", root["id"])).await.json["thread_info"], info);
     // The timeline has the root and the reply that is shown in both.
     let page = ann.get(&format!("chats/{chat}/messages/")).await.expect(200).json;
-    assert_eq!((page["count"].clone(), ids(page["results"].as_array().unwrap())), (json!(2), vec![id(&both), id(&root)]));
+    assert_eq!(
+        (page["count"].clone(), ids(page["results"].as_array().unwrap())),
+        (json!(2), vec![id(&both), id(&root)])
+    );
     assert_eq!(page["results"][1]["thread_info"], info);
     let after = ann.sees(chat).await;
     assert_eq!((&after["last_message"]["id"], &after["unread_count"]), (&both["id"], &json!(1)));
@@ -83,7 +92,10 @@ async fn a_thread_has_one_level_and_stays_in_its_chat() {
     assert_eq!(refused, json!({"thread": ["A reply has no thread of its own."]}));
     for unknown in [&elsewhere, &json!({"id": 999_999})] {
         let refused = replies(&bob, chat, "No", unknown).await.expect(400).json;
-        assert_eq!(refused["thread"], json!([format!("Invalid pk \"{}\" - object does not exist.", unknown["id"])]));
+        assert_eq!(
+            refused["thread"],
+            json!([format!("Invalid pk \"{}\" - object does not exist.", unknown["id"])])
+        );
     }
     let path = format!("chats/{chat}/messages/");
     let refused = bob.post(&path, json!({"content": "No", "also_in_chat": true})).await.expect(400).json;
@@ -95,9 +107,15 @@ async fn a_thread_has_one_level_and_stays_in_its_chat() {
     // A reply under a deleted root is allowed, and the thread stays readable.
     ann.deletes(&root).await;
     let late = reply(&bob, chat, "Still here", &root).await;
-    assert_eq!(ids(&results(&bob, &format!("messages/{}/replies/", root["id"])).await), [id(&late), id(&answer)]);
+    assert_eq!(
+        ids(&results(&bob, &format!("messages/{}/replies/", root["id"])).await),
+        [id(&late), id(&answer)]
+    );
     let tombstone = &results(&bob, &path).await[0];
-    assert_eq!((&tombstone["is_deleted"], &tombstone["thread_info"]["reply_count"]), (&json!(true), &json!(2)));
+    assert_eq!(
+        (&tombstone["is_deleted"], &tombstone["thread_info"]["reply_count"]),
+        (&json!(true), &json!(2))
+    );
     // A reply quotes across threads.
     let quoting = json!({"content": "As said there", "reply_to": late["id"]});
     assert_eq!(bob.post(&path, quoting).await.expect(201).json["reply_to"]["id"], late["id"]);
@@ -129,7 +147,8 @@ async fn deleted_replies_do_not_count() {
     let one = reply(&bob, chat, "1", &root).await;
     let two = reply(&cy, chat, "2", &root).await;
     let three = reply(&bob, chat, "3", &root).await;
-    let info = async || ann.get(&format!("messages/{}/", root["id"])).await.expect(200).json["thread_info"].clone();
+    let info =
+        async || ann.get(&format!("messages/{}/", root["id"])).await.expect(200).json["thread_info"].clone();
     bob.deletes(&one).await;
     // Bob's first reply is the third one now.
     let expected = json!({"reply_count": 2, "last_reply_at": three["created_at"], "participants": [cy.id, bob.id], "participant_count": 2});
@@ -141,7 +160,10 @@ async fn deleted_replies_do_not_count() {
     is_consistent(&server).await;
     cy.deletes(&two).await;
     assert_eq!(info().await, Value::Null);
-    assert_eq!((&thread(&ann, &root).await["last_reply"], ann.sees(chat).await["unread_count"].clone()), (&Value::Null, json!(0)));
+    assert_eq!(
+        (&thread(&ann, &root).await["last_reply"], ann.sees(chat).await["unread_count"].clone()),
+        (&Value::Null, json!(0))
+    );
     let tombstones = results(&ann, &format!("messages/{}/replies/", root["id"])).await;
     assert!(tombstones.iter().all(|message| message["is_deleted"] == true) && tombstones.len() == 3);
     is_consistent(&server).await;
@@ -157,20 +179,32 @@ async fn who_writes_follows_and_the_author_from_the_first_reply() {
     let one = reply(&bob, chat, "1", &root).await;
     let two = reply(&bob, chat, "2", &root).await;
     let row = thread(&ann, &root).await;
-    assert_eq!((&row["is_followed"], &row["unread"], &row["last_read_message_id"]), (&json!(true), &json!(2), &Value::Null));
+    assert_eq!(
+        (&row["is_followed"], &row["unread"], &row["last_read_message_id"]),
+        (&json!(true), &json!(2), &Value::Null)
+    );
     let own = thread(&bob, &root).await;
-    assert_eq!((&own["is_followed"], &own["unread"], &own["last_read_message_id"]), (&json!(true), &json!(0), &one["id"]));
+    assert_eq!(
+        (&own["is_followed"], &own["unread"], &own["last_read_message_id"]),
+        (&json!(true), &json!(0), &one["id"])
+    );
     assert_eq!(thread(&cy, &root).await["is_followed"], false);
     // The list, and the counts.
     let list = results(&ann, "threads/?unread=1").await;
-    assert_eq!((list.len(), &list[0]["root"]["id"], &list[0]["last_reply"]["id"]), (1, &root["id"], &two["id"]));
+    assert_eq!(
+        (list.len(), &list[0]["root"]["id"], &list[0]["last_reply"]["id"]),
+        (1, &root["id"], &two["id"])
+    );
     assert_eq!(list[0]["chat"], json!({"id": chat, "title": "Team", "chat_type": "group"}));
     assert_eq!(results(&bob, "threads/?unread=1").await, Vec::<Value>::new());
     assert_eq!(results(&bob, "threads/").await.len(), 1);
     assert_eq!(results(&cy, "threads/").await, Vec::<Value>::new());
     let unread = ann.get("unread/").await.expect(200).json;
     let of_thread = json!({root["id"].to_string(): {"chat": chat, "unread": 2, "mentions": 0}});
-    assert_eq!((&unread["threads"], &unread["threads_total"], &unread["total"]), (&of_thread, &json!(2), &json!(0)));
+    assert_eq!(
+        (&unread["threads"], &unread["threads_total"], &unread["total"]),
+        (&of_thread, &json!(2), &json!(0))
+    );
     // Reading.
     let path = format!("messages/{}/mark-as-read/", root["id"]);
     assert_eq!(ann.post(&path, json!({"message_id": one["id"]})).await.expect(200).json["marked_count"], 1);
@@ -180,8 +214,15 @@ async fn who_writes_follows_and_the_author_from_the_first_reply() {
     ann.post(&path, json!({"message_id": root["id"]})).await.expect(400);
     assert_eq!(ann.get("unread/").await.json["threads"], json!({}));
     // The marker of the chat does not take replies that are only in threads.
-    let refused = ann.post(&format!("chats/{chat}/mark-as-read/"), json!({"message_id": one["id"]})).await.expect(400).json;
-    assert_eq!(refused["message_id"], json!([format!("Invalid pk \"{}\" - object does not exist.", one["id"])]));
+    let refused = ann
+        .post(&format!("chats/{chat}/mark-as-read/"), json!({"message_id": one["id"]}))
+        .await
+        .expect(400)
+        .json;
+    assert_eq!(
+        refused["message_id"],
+        json!([format!("Invalid pk \"{}\" - object does not exist.", one["id"])])
+    );
     is_consistent(&server).await;
 }
 
@@ -205,7 +246,10 @@ async fn following_is_stopped_and_begins_anew() {
     // A new own reply begins it anew, at that reply.
     let three = reply(&cy, chat, "3", &root).await;
     let row = thread(&cy, &root).await;
-    assert_eq!((&row["is_followed"], &row["last_read_message_id"], &row["unread"]), (&json!(true), &three["id"], &json!(0)));
+    assert_eq!(
+        (&row["is_followed"], &row["last_read_message_id"], &row["unread"]),
+        (&json!(true), &three["id"], &json!(0))
+    );
     assert_eq!(thread(&bob, &root).await["unread"], 1);
     // Who leaves and comes back follows nothing.
     cy.post(&format!("chats/{chat}/leave/"), json!({})).await.expect(204);
@@ -241,7 +285,10 @@ async fn pages_of_a_thread_and_of_all_messages_are_walked_in_both_directions() {
     for list in [&mut all, &mut in_thread] {
         list.reverse();
     }
-    let lists = [(format!("chats/{chat}/messages/?include=replies&"), &all), (format!("messages/{}/replies/?", root["id"]), &in_thread)];
+    let lists = [
+        (format!("chats/{chat}/messages/?include=replies&"), &all),
+        (format!("messages/{}/replies/?", root["id"]), &in_thread),
+    ];
     for (path, expected) in lists {
         let mut walked = Vec::new();
         for page in 1..=expected.len().div_ceil(7) {
@@ -295,7 +342,10 @@ async fn connections_get_the_form_that_they_know() {
     assert_eq!(followed, expected);
     // An old client gets the root.
     let event = old.receives("message_updated").await;
-    assert_eq!((&event["message"]["id"], &event["message"]["thread_info"]["reply_count"]), (&root["id"], &json!(1)));
+    assert_eq!(
+        (&event["message"]["id"], &event["message"]["thread_info"]["reply_count"]),
+        (&root["id"], &json!(1))
+    );
     assert_eq!((&event["seq"], &event["message"]["seq"]), (&followed["seq"], &followed["seq"]));
     assert_eq!(old.receives("thread_followed").await["seq"], event["seq"]);
     let both = also_in_chat(&bob, chat, "2", &root).await;
@@ -310,16 +360,25 @@ async fn connections_get_the_form_that_they_know() {
     let event = new.receives("message_deleted").await;
     assert_eq!((&event["message_id"], &event["thread_info"]["reply_count"]), (&first["id"], &json!(1)));
     let event = old.receives("message_updated").await;
-    assert_eq!((&event["message"]["id"], &event["message"]["thread_info"]["reply_count"]), (&root["id"], &json!(1)));
+    assert_eq!(
+        (&event["message"]["id"], &event["message"]["thread_info"]["reply_count"]),
+        (&root["id"], &json!(1))
+    );
     let path = format!("messages/{}/mark-as-read/", root["id"]);
     ann.post(&path, json!({})).await.expect(200);
     let read = new.receives("thread_read").await;
     assert_eq!((&read["unread"], &read["last_read_message_id"]), (&json!(0), &both["id"]));
     // Catching up, in both forms.
     for knows_threads in [true, false] {
-        let missed = ann.post("sync/", json!({"chats": heads, "threads": knows_threads})).await.expect(200).json;
-        let kinds: Vec<(String, i64)> = missed["events"].as_array().unwrap().iter()
-            .map(|event| (event["type"].as_str().unwrap().to_owned(), event["message"]["id"].as_i64().unwrap_or(0)))
+        let missed =
+            ann.post("sync/", json!({"chats": heads, "threads": knows_threads})).await.expect(200).json;
+        let kinds: Vec<(String, i64)> = missed["events"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|event| {
+                (event["type"].as_str().unwrap().to_owned(), event["message"]["id"].as_i64().unwrap_or(0))
+            })
             .collect();
         let kind = |kind: &str, message: &Value| (kind.to_owned(), message["id"].as_i64().unwrap_or(0));
         let mut expected = vec![kind("new_message", &both), kind("message_updated", &root)];

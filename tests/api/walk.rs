@@ -56,6 +56,8 @@ struct Member {
     from: usize,
     is_pinned: bool,
     is_muted: bool,
+    /// The level that was chosen.
+    notify: Option<&'static str>,
     /// First message that is marked as unread.
     unread_from: Option<usize>,
     /// When the member joined. Members of one request are ordered by id.
@@ -65,8 +67,8 @@ struct Member {
 impl Member {
     /// Returns a member who joins when there are `there` messages.
     fn new(user: usize, joined: u64, there: usize) -> Self {
-        let (is_admin, is_pinned, is_muted, unread_from) = (false, false, false, None);
-        Self { user, is_admin, read: there, from: there, is_pinned, is_muted, unread_from, joined }
+        let (is_admin, is_pinned, is_muted, notify, unread_from) = (false, false, false, None, None);
+        Self { user, is_admin, read: there, from: there, is_pinned, is_muted, notify, unread_from, joined }
     }
 }
 
@@ -383,14 +385,16 @@ impl Walk {
         assert_eq!(reply.expect(200).json["marked_count"], marked);
     }
 
-    /// Pins, mutes or marks as unread, or resets one of these.
+    /// Pins, mutes, marks as unread or changes the level, or resets one of these.
     async fn set(&mut self, user: usize, id: i64) {
-        let (what, is_on) = (self.pick(3), self.pick(3) > 0);
+        let (what, is_on) = (self.pick(4), self.pick(3) > 0);
+        let level = ["all", "mentions", "none"][self.pick(3)];
         let from = if is_on { self.pick_message(id) } else { None };
         let chat = self.model.chats.get_mut(&id).unwrap();
         let body = match what {
             0 => json!({"is_pinned": is_on}),
             1 => json!({"muted_until": is_on.then_some(MUTED_UNTIL)}),
+            2 => json!({"notify": level}),
             _ => json!({"unread_from": from.map(|index| chat.messages[index].id)}),
         };
         let reply = self.users[user].patch(&format!("chats/{id}/me/"), body).await;
@@ -400,6 +404,7 @@ impl Walk {
         match what {
             0 => member.is_pinned = is_on,
             1 => member.is_muted = is_on,
+            2 => member.notify = Some(level),
             _ => member.unread_from = from,
         }
         reply.expect(200);
@@ -550,7 +555,10 @@ impl Walk {
         assert_eq!(shown["unread_count"], chat.shown_unread(own));
         let unread_from = own.unread_from.map(|index| chat.messages[index].id);
         let muted_until = own.is_muted.then_some(MUTED_UNTIL);
-        let me = json!({"muted_until": muted_until, "is_pinned": own.is_pinned, "unread_from": unread_from});
+        let notify = own.notify.unwrap_or(if chat.kind == Kind::Room { "mentions" } else { "all" });
+        let me = json!({
+            "muted_until": muted_until, "is_pinned": own.is_pinned, "unread_from": unread_from, "notify": notify,
+        });
         assert_eq!(shown["me"], me);
         let marker = own.read.checked_sub(1).map(|index| chat.messages[index].id);
         assert_eq!(shown["last_read_message_id"], json!(marker));

@@ -147,7 +147,7 @@ test("what one sets for oneself is known on all of one's screens, and to nobody 
   await bob.api.setMe(chat, { is_pinned: true, muted_until, unread_from: first });
   for (const screen of [bob, other]) {
     await until(screen, () => screen.state.unread === 2 && screen.state.chatList[0].id === chat);
-    assert.deepEqual(screen.state.chats.get(chat).me, { is_pinned: true, muted_until, unread_from: first });
+    assert.deepEqual(screen.state.chats.get(chat).me, { is_pinned: true, muted_until, unread_from: first, notify: "all" });
   }
   await ann.delete((await ann.send(chat, "Three").sent).id);
   await until(bob, () => texts(bob, chat).at(-1) === "" && bob.state.unread === 2);
@@ -155,7 +155,7 @@ test("what one sets for oneself is known on all of one's screens, and to nobody 
   await until(bob, () => bob.state.unread === 1);
   assert.equal(await bob.markAsRead(chat), 0);
   await until(other, () => other.state.unread === 0 && other.state.chats.get(chat).me.unread_from === null);
-  assert.deepEqual(ann.state.chats.get(chat).me, { is_pinned: false, muted_until: null, unread_from: null });
+  assert.deepEqual(ann.state.chats.get(chat).me, { is_pinned: false, muted_until: null, unread_from: null, notify: "all" });
   // A chat marked as unread is read again, though the read marker is already past it.
   const { id: last } = bob.state.messages(chat).findLast(({ is_deleted }) => !is_deleted);
   await bob.api.setMe(chat, { unread_from: last });

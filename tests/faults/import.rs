@@ -173,11 +173,19 @@ impl World {
             let path = format!("chats/{team}/pins/{}/", message["id"]);
             ann.call("PUT", &path, None).await.expect(200);
         }
+        for person in [ann, bob] {
+            let body =
+                json!({"content": format!("begun by {} ", person.name), "reply_to": messages[40]["id"]});
+            person
+                .call("PUT", &format!("chats/{team}/draft/?thread={}", messages[41]["id"]), Some(body))
+                .await
+                .expect(200);
+        }
         bob.marks_as_read_to(team, &messages[40]).await;
         eve.marks_as_read(team).await;
         ann.marks_as_read(dm).await;
         let me = json!({
-            "is_pinned": true, "muted_until": "2031-05-01T10:00:00.5Z", "unread_from": messages[50]["id"],
+            "is_pinned": true, "muted_until": "2031-05-01T10:00:00.5Z", "unread_from": messages[50]["id"], "notify": "none",
         });
         bob.patch(&format!("chats/{team}/me/"), me).await.expect(200);
         ann.removes(team, dan).await;
@@ -205,10 +213,16 @@ impl World {
     }
 
     fn paths(&self) -> Vec<String> {
-        let fixed = ["chats/", "chats/?page_size=100", "chats/?search=eve", "rooms/", "unread/", "sync/"];
+        let fixed = ["chats/", "chats/?page_size=100", "chats/?search=eve", "rooms/", "unread/", "drafts/"];
         let mut paths: Vec<String> = fixed.map(str::to_owned).to_vec();
-        let others =
-            ["users/me/", "users/blocked/", "users/search/?q=e", "search/?q=memo", "search/?q=edited"];
+        let others = [
+            "sync/",
+            "users/me/",
+            "users/blocked/",
+            "users/search/?q=e",
+            "search/?q=memo",
+            "search/?q=edited",
+        ];
         paths.extend(others.map(str::to_owned));
         for chat in 1..=self.last_chat {
             paths.push(format!("chats/{chat}/"));

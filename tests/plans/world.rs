@@ -51,6 +51,9 @@ pub(crate) const DOOMED: ChatId = ChatId(300_000);
 /// The first of the many chats of [`CROWDED`], and of the dms of [`POPULAR`].
 pub(crate) const FIRST_OF_CROWDED: ChatId = ChatId(100_001);
 pub(crate) const FIRST_DM: ChatId = ChatId(10_001);
+/// The root of a long thread in [`HISTORY`], whose replies all mention [`SILENT`].
+pub(crate) const ROOT: MessageId = MessageId(1_000_040);
+
 /// A world of one size.
 pub(crate) struct World {
     pub url: DatabaseUrl,
@@ -101,6 +104,7 @@ impl World {
         ];
         all.extend(self.histories());
         all.extend(self.crowds());
+        all.extend(self.threads());
         all.extend(self.many_chats());
         all.extend(self.credentials());
         all.extend(custom_values());
@@ -231,6 +235,11 @@ impl World {
              SELECT chat_id, id, seq, 'before', 1 FROM messages WHERE chat_id = 1"
                 .to_owned(),
         );
+        all.push(counted(
+            "INSERT INTO drafts (chat_id, user_id, thread, content, updated_at) SELECT 1, 1000 + i, 0, 'I', i FROM n",
+            people,
+        ));
+        all.push(format!("UPDATE chats SET draft_count = {people} WHERE id = 1"));
         // Most of them are not pinned any more.
         all.push(
             "INSERT INTO pins (chat_id, message_id, seq, is_pinned) SELECT chat_id, id, seq, pos <= 40 \
@@ -244,6 +253,89 @@ impl World {
         all.push(format!(
             "UPDATE messages SET sender_id = 1001 WHERE chat_id = 6; UPDATE messages SET seq = {people} + 6, reactions = '[{{\"emoji\":\"👍\",\"count\":{people},\"users\":[1001,1002]}}]' \
              WHERE chat_id = 5 AND pos = 1"
+        ));
+        all
+    }
+
+    /// Returns the id of a reply of the long thread.
+    pub(crate) fn reply(&self, number: i64) -> MessageId {
+        MessageId(700_000_000 + number)
+    }
+
+    /// Returns the statements for a long thread whose replies all mention one user, for one of the deleted chat, and for
+    /// the many threads that one user follows.
+    fn threads(&self) -> Vec<String> {
+        let (replies, people) = (self.messages, self.people);
+        let mut all = Vec::new();
+        for (chat, root, first) in
+            [(HISTORY.0, ROOT.0, 700_000_000), (DOOMED.0, DOOMED.0 * 1_000_000 + 40, 800_000_000)]
+        {
+            let from_n = [
+                format!(
+                    "INSERT INTO messages (chat_id, pos, id, sender_id, content, created_at, updated_at, is_edited, is_deleted, \
+                     created_seq, seq, reactions, thread_id) SELECT {chat}, -i, {first} + i, 2, 'reply ' || i, i, i, FALSE, FALSE, \
+                     i + 1, i + 1, '[]', {root} FROM n"
+                ),
+                format!("INSERT INTO message_ids (id, chat_id, pos) SELECT {first} + i, {chat}, -i FROM n"),
+                format!(
+                    "INSERT INTO thread_replies (root_id, pos, id, chat_pos, sender_id, is_deleted) \
+                     SELECT {root}, i, {first} + i, -i, 2, FALSE FROM n"
+                ),
+                format!(
+                    "INSERT INTO mentions (user_id, lane, pos, chat_id, message_id, created_seq, weight, is_here) \
+                     SELECT 3, -{root}, i, {chat}, {first} + i, i + 1, 1, FALSE FROM n"
+                ),
+                format!(
+                    "INSERT INTO mentions (user_id, lane, pos, chat_id, message_id, created_seq, weight, is_here) \
+                     SELECT 3, {chat}, i, {chat}, {chat} * 1000000 + i, i + 1, 1, FALSE FROM n"
+                ),
+            ];
+            all.extend(from_n.iter().map(|statement| counted(statement, replies)));
+            for lane in [chat, -root] {
+                all.push(format!(
+                    "INSERT INTO mention_counts (user_id, lane, block, weight) SELECT 3, {lane}, pos / 256, count(*) \
+                     FROM mentions WHERE lane = {lane} GROUP BY pos / 256"
+                ));
+            }
+            all.push(counted(
+                &format!(
+                    "INSERT INTO sent_counts (chat_id, sender_id, block, sent) SELECT -{root}, 2, i - 1, i * 16 - 1 FROM n"
+                ),
+                (replies + 1) / 16,
+            ));
+            all.push(format!(
+                "INSERT INTO threads (root_id, chat_id, last_pos, last_live_pos, last_reply_id, last_sender_id, deleted_count) \
+                 VALUES ({root}, {chat}, {replies}, {replies}, {first} + {replies}, 2, 0)"
+            ));
+            all.push(format!(
+                "INSERT INTO thread_participants (root_id, user_id, first_pos) SELECT {root}, id, id - 1 FROM users WHERE id > 1 AND id < 1000"
+            ));
+            all.push(format!(
+                "INSERT INTO follows (user_id, root_id, chat_id, joined_seq, is_followed, read_pos, seq) \
+                 SELECT id, {root}, {chat}, 1, TRUE, 0, 1 FROM users WHERE id > 1"
+            ));
+            all.push(format!("UPDATE chats SET reply_count = {replies} WHERE id = {chat}"));
+        }
+        let root = "500000000 + (100000 + i) * 10 + 1";
+        all.push(counted(
+            &format!(
+                "INSERT INTO threads (root_id, chat_id, last_pos, last_live_pos, last_reply_id, last_sender_id, deleted_count) \
+                 SELECT {root}, 100000 + i, 1, 1, {root} + 1, 2, 0 FROM n"
+            ),
+            people,
+        ));
+        all.push(counted(
+            &format!(
+                "INSERT INTO thread_replies (root_id, pos, id, chat_pos, sender_id, is_deleted) SELECT {root}, 1, {root} + 1, 2, 2, FALSE FROM n"
+            ),
+            people,
+        ));
+        all.push(counted(
+            &format!(
+                "INSERT INTO follows (user_id, root_id, chat_id, joined_seq, is_followed, read_pos, seq) \
+                 SELECT 4, {root}, 100000 + i, 1, TRUE, 0, 1 FROM n"
+            ),
+            people,
         ));
         all
     }

@@ -181,7 +181,8 @@ impl Observer {
         match &mut self.transport {
             Transport::Socket(Some(_)) | Transport::Stream { open: Some(_), .. } => {}
             Transport::Socket(None) => {
-                let (listener, missed, ack) = user.resumes_with(self.knows_threads, json!(self.known())).await;
+                let (listener, missed, ack) =
+                    user.resumes_with(self.knows_threads, json!(self.known())).await;
                 self.follow(user, missed, &ack, private).await;
                 self.last_read = Some(Instant::now());
                 self.transport = Transport::Socket(Some(listener));
@@ -189,7 +190,10 @@ impl Observer {
             Transport::Stream { open: None, cursor } => {
                 // An empty position: every chat is new.
                 let from = if cursor.is_empty() { ":" } else { cursor };
-                let stream = user.streams_from(if self.knows_threads { "?threads=1" } else { "" }, from).await.unwrap();
+                let stream = user
+                    .streams_from(if self.knows_threads { "?threads=1" } else { "" }, from)
+                    .await
+                    .unwrap();
                 let cursor = stream.last_id.clone();
                 assert_eq!(stream.hello["chats"], json!(self.known()));
                 self.transport = Transport::Stream { open: Some(stream), cursor };
@@ -331,7 +335,12 @@ impl Observer {
         // Several events of one change have the same number.
         let is_same = matches!(
             event["type"].as_str().unwrap(),
-            "new_message" | "message_updated" | "message_deleted" | "thread_followed" | "thread_read" | "mentions_changed"
+            "new_message"
+                | "message_updated"
+                | "message_deleted"
+                | "thread_followed"
+                | "thread_read"
+                | "mentions_changed"
         );
         assert!(seq.unwrap() + i64::from(is_same) > known.seq, "{event} after {}", known.seq);
         known.seq = seq.unwrap();
@@ -342,10 +351,8 @@ impl Observer {
 
     /// Fetches a chat as a client does. Of two copies of a message, the one with the higher number wins.
     async fn load(&mut self, user: &User, id: i64) {
-        let (chat, page) = (
-            user.get(&format!("chats/{id}/")).await,
-            messages(user, id, self.knows_threads).await,
-        );
+        let (chat, page) =
+            (user.get(&format!("chats/{id}/")).await, messages(user, id, self.knows_threads).await);
         let threads = Threads::fetch(user, id).await;
         let known = self.chats.get_mut(&id).unwrap();
         // The user may have been removed by now; the event follows, and until then the state is not updated.
@@ -370,7 +377,9 @@ impl Known {
             "mentions_changed" => {}
             "reaction_updated" => {
                 // A client that does not know threads does not know the reply.
-                let Some(message) = self.messages.get_mut(&event["message_id"].as_i64().unwrap()) else { return };
+                let Some(message) = self.messages.get_mut(&event["message_id"].as_i64().unwrap()) else {
+                    return;
+                };
                 if event["seq"].as_i64() > message["seq"].as_i64() {
                     message["reactions"] = event["reactions"].clone();
                     message["seq"] = event["seq"].clone();
@@ -528,10 +537,12 @@ async fn act(random: &mut StdRng, users: &[User], private: &mut Private) {
     let newest = user.get(&format!("chats/{chat}/messages/?include=replies&page_size=20")).await.expect(200);
     let newest = newest.results().clone();
     let message = (!newest.is_empty()).then(|| newest[random.random_range(0..newest.len())].clone());
-    let in_timeline = newest.iter().filter(|message| message["thread"].is_null() || message["also_in_chat"] == true);
+    let in_timeline =
+        newest.iter().filter(|message| message["thread"].is_null() || message["also_in_chat"] == true);
     let in_timeline: Vec<Value> = in_timeline.cloned().collect();
     let roots: Vec<Value> = newest.iter().filter(|message| message["thread"].is_null()).cloned().collect();
-    let marked = (!in_timeline.is_empty()).then(|| in_timeline[random.random_range(0..in_timeline.len())]["id"].clone());
+    let marked = (!in_timeline.is_empty())
+        .then(|| in_timeline[random.random_range(0..in_timeline.len())]["id"].clone());
     let (text, head) = (private.text(), before["seq"].as_i64().unwrap());
     let id = message.as_ref().map(|message| message["id"].clone());
     let mut pick = |below: usize| random.random_range(0..below);

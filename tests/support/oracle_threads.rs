@@ -67,9 +67,13 @@ impl Threads {
         for (root, followed) in &self.0 {
             let unread: Vec<&Value> = messages
                 .values()
-                .filter(|message| message["thread"] == *root && is_unread(user, message, followed.marker.as_i64().unwrap_or(0)))
+                .filter(|message| {
+                    message["thread"] == *root
+                        && is_unread(user, message, followed.marker.as_i64().unwrap_or(0))
+                })
                 .collect();
-            let counted = (unread.len() as i64, unread.iter().filter(|reply| mentions(reply, user)).count() as i64);
+            let counted =
+                (unread.len() as i64, unread.iter().filter(|reply| mentions(reply, user)).count() as i64);
             assert_eq!((followed.unread, followed.mentions), counted, "thread {root} of {}", user.name);
         }
     }
@@ -78,12 +82,18 @@ impl Threads {
 impl Followed {
     fn of(row: &Value) -> Self {
         let count = |name: &str| row[name].as_i64().unwrap();
-        Self { unread: count("unread"), mentions: count("mentions"), marker: row["last_read_message_id"].clone() }
+        Self {
+            unread: count("unread"),
+            mentions: count("mentions"),
+            marker: row["last_read_message_id"].clone(),
+        }
     }
 }
 
 fn is_unread(user: &User, message: &Value, marker: i64) -> bool {
-    message["id"].as_i64().unwrap() > marker && message["sender"]["id"] != user.id && message["is_deleted"] == false
+    message["id"].as_i64().unwrap() > marker
+        && message["sender"]["id"] != user.id
+        && message["is_deleted"] == false
 }
 
 /// Returns whether a message of another user mentions a user.
@@ -108,9 +118,16 @@ pub(super) fn check_timeline(user: &User, chat: &Value, messages: &BTreeMap<i64,
 /// Asserts that the totals are the sums of the counts.
 pub(super) async fn check_totals(user: &User) {
     let unread = user.get("unread/").await.expect(200).json;
-    let sum = |counts: &Value| counts.as_object().unwrap().values().map(|count| count.as_i64().unwrap()).sum::<i64>();
+    let sum = |counts: &Value| {
+        counts.as_object().unwrap().values().map(|count| count.as_i64().unwrap()).sum::<i64>()
+    };
     let of_threads = |name: &str| {
-        unread["threads"].as_object().unwrap().values().map(|thread| thread[name].as_i64().unwrap()).sum::<i64>()
+        unread["threads"]
+            .as_object()
+            .unwrap()
+            .values()
+            .map(|thread| thread[name].as_i64().unwrap())
+            .sum::<i64>()
     };
     assert_eq!(unread["total"], sum(&unread["chats"]));
     assert_eq!(unread["threads_total"], of_threads("unread"));
@@ -120,11 +137,7 @@ pub(super) async fn check_totals(user: &User) {
 }
 
 /// Returns random fields of a message: a thread to reply in, and users to mention.
-pub(super) fn linked(
-    pick: &mut impl FnMut(usize) -> usize,
-    roots: &[Value],
-    users: &[User],
-) -> Value {
+pub(super) fn linked(pick: &mut impl FnMut(usize) -> usize, roots: &[Value], users: &[User]) -> Value {
     let mut fields = json!({});
     if !roots.is_empty() && pick(2) == 0 {
         fields["thread"] = roots[pick(roots.len())]["id"].clone();

@@ -152,6 +152,11 @@ export class Api {
   pin = (chatId, id) => this.request("PUT", at`chats/${chatId}/pins/${id}/`);
   unpin = (chatId, id) => this.#delete(at`chats/${chatId}/pins/${id}/`);
 
+  drafts = () => this.#get("drafts/");
+  saveDraft = (chatId, { content = "", reply_to = null }, { thread, keepalive } = /** @type {any} */ ({})) =>
+    this.request("PUT", at`chats/${chatId}/draft/`, { body: { content, reply_to }, query: { thread }, keepalive });
+  removeDraft = (chatId, { thread } = /** @type {any} */ ({})) =>
+    this.request("DELETE", at`chats/${chatId}/draft/`, { query: { thread } });
   replies = (root, query) => this.#get(at`messages/${root}/replies/`, query);
   mentions = (query) => this.#get("mentions/", query);
   threads = (query) => this.#get("threads/", query);

@@ -11,6 +11,7 @@ const POLL_WAIT = 25;
  * @property {() => void} deliver sends the messages that wait in the outbox
  * @property {() => void} followRooms follows the watched rooms again
  * @property {() => void} reloadStale loads the chats that are marked stale
+ * @property {(isPolling: boolean) => void} caughtUp is called after the missed events were applied
  * @property {() => void} userChanged another user has signed in, and the store is about to be cleared
  */
 
@@ -321,7 +322,7 @@ export class Connection {
     let liveSince = Infinity;
     this.#store.isCatchingUp = true;
     const goLive = (ack) => {
-      this.#caughtUp(ack);
+      this.#caughtUp(ack, false);
       this.#socket = socket;
       liveSince = performance.now();
       this.#setStatus("live");
@@ -352,10 +353,11 @@ export class Connection {
     }
   }
 
-  #caughtUp(reached) {
+  #caughtUp(reached, isPolling) {
     this.#store.isCatchingUp = false;
     this.#store.reached(reached);
     this.#hooks.reloadStale();
+    this.#hooks.caughtUp(isPolling);
   }
 
   // By polling
@@ -391,7 +393,7 @@ export class Connection {
     this.#store.isCatchingUp = true;
     for (const event of events) this.#store.apply(event);
     for (const id of removed) this.#store.apply({ type: "chat_deleted", chat_id: id });
-    this.#caughtUp(reached);
+    this.#caughtUp(reached, true);
     this.#failures = 0;
     this.#setStatus("polling");
     if (hasWaited && !this.#isPollingConfirmed) {

@@ -20,6 +20,7 @@ const HANDLERS = new Map([
   ["reaction_updated", onReactionUpdated],
   ["read", onRead],
   ["me_updated", onMeUpdated],
+  ["draft_changed", onDraftChanged],
   ["typing", onTyping],
   ["members_changed", onMembersChanged],
   ["chat_created", onChatCreated],
@@ -160,6 +161,11 @@ function onMeUpdated(store, { chat_id: id, seq, me, unread_count, unread_mention
   if (store.updateChat(id, () => ({ me }), seq) || !isLoaded) store.setUnread(id, unread_count, unread_mentions);
   // The chat may be pinned now, which moves it to the top of the list.
   if (!isLoaded) store.markStale(id);
+}
+
+/** @param {Store} store @param {any} event */
+function onDraftChanged(store, { chat_id: id, thread, draft }) {
+  store.savedDrafts.put(id, thread, draft);
 }
 
 /** @param {Store} store @param {any} event */

@@ -4,6 +4,7 @@ import { quoteOf } from "./chat-rules.js";
 import { Commands } from "./commands.js";
 import { Connection } from "./connection.js";
 import { Delivery } from "./delivery.js";
+import { DraftLoader } from "./draft-loader.js";
 import { Emitter } from "./emitter.js";
 import { threadLane } from "./message-windows.js";
 import { MessageLoader } from "./message-loader.js";
@@ -34,6 +35,7 @@ export class Greenroom {
   #connection;
   #commands;
   #loader;
+  #drafts;
   #threads;
   #threadWatcher;
   #rooms;
@@ -57,8 +59,10 @@ export class Greenroom {
         this.#threadWatcher.openAgain();
       },
       reloadStale: () => this.#loader.reloadStale(),
+      caughtUp: (isPolling) => this.#drafts.refresh(isPolling),
       userChanged: () => {
         this.#loader.reset();
+        this.#drafts.reset();
         this.#threads.reset();
         this.#threadWatcher.reset();
       },
@@ -67,6 +71,7 @@ export class Greenroom {
     const commands = new Commands(connection);
     this.#connection = connection;
     this.#commands = commands;
+    this.#drafts = new DraftLoader(api, store);
     this.#threadWatcher = new ThreadWatcher(commands);
     const messages = new MessageLoader({ api, store });
     const threads = new ThreadLoader({ api, store, messages, openChat: (chatId) => this.#loader.openChat(chatId) });
@@ -145,6 +150,19 @@ export class Greenroom {
 
   unpin(chatId, messageId) {
     return this.api.unpin(chatId, messageId);
+  }
+
+  loadDrafts() {
+    return this.#drafts.load();
+  }
+
+  /** The events of these bring the change to the state. */
+  saveDraft(chatId, fields, options) {
+    return this.api.saveDraft(chatId, fields, options);
+  }
+
+  removeDraft(chatId, options) {
+    return this.api.removeDraft(chatId, options);
   }
 
   // Threads

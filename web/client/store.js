@@ -5,6 +5,7 @@ import { LoadJournals } from "./load-journals.js";
 import { MessageWindows, isInTimeline, isThreadLane, lanesOf, rootOfLane, threadLane } from "./message-windows.js";
 import { PinnedMessages } from "./pinned-messages.js";
 import { Presence } from "./presence.js";
+import { SavedDrafts } from "./saved-drafts.js";
 import { Threads } from "./threads.js";
 import { TypingUsers } from "./typing-users.js";
 import { UnreadCounts } from "./unread-counts.js";
@@ -57,6 +58,7 @@ export class Store {
     this.presences = new Presence(emitter);
     this.#pins = new PinnedMessages(emitter);
     this.typingUsers = new TypingUsers(emitter);
+    this.savedDrafts = new SavedDrafts(emitter);
     this.knownThreads = new Threads(emitter, (root) => this.#repliesOf(root));
   }
 
@@ -141,6 +143,13 @@ export class Store {
     return this.#pins.in(chatId);
   }
 
+  /** A draft of a chat in which a message is being sent counts as sent: the message removes it. */
+  draft(chatId, thread = null) {
+    const isSending = this.#outbox.all.some(({ chat, status }) => chat === chatId && status === "sending");
+    const draft = this.savedDrafts.find(chatId, thread);
+    return draft && isSending ? null : draft;
+  }
+
   newestId(chatId) {
     const last = this.hasNewer(chatId) ? undefined : this.#windows.messages(chatId).at(-1);
     return last?.id ?? this.chats.get(chatId)?.last_message?.id;
@@ -196,6 +205,7 @@ export class Store {
     this.me = null;
     for (const id of [...this.heads.keys()]) this.dropChat(id);
     for (const id of [...this.rooms.keys()]) this.dropRoom(id);
+    this.savedDrafts.clear();
     this.knownThreads.clear();
     this.presences.clear();
     this.#journals.clear();
@@ -343,6 +353,7 @@ export class Store {
 
   dropChat(id) {
     this.typingUsers.clear(id);
+    this.savedDrafts.dropChat(id);
     for (const lane of this.#windows.in(id)) this.closeMessages(lane, id);
     this.knownThreads.dropChat(id);
     this.#order.forget(id);

@@ -6,6 +6,7 @@ import { classes, html, memo, useEffect, useRef, useState } from "./html.js";
 import { Mute, Pin } from "./icons.js";
 import { Skeletons } from "./message-list.js";
 import { isMuted } from "./muting.js";
+import { notifiedCount } from "./notify-level.js";
 import { Identity, titleOf } from "./people.js";
 import { oneLine, textOf } from "./text.js";
 import { ago, t } from "./texts.js";
@@ -35,7 +36,10 @@ const Item = memo(function Item({ chat, isSelected, href, onSelect }) {
   const me = useStore((state) => state.me);
   const isTyping = useStore((state) => state.typing(chat.id).length > 0);
   const { last_message: last, unread_count: unread } = chat;
-  const isQuiet = isMuted(useAppContext().client, chat);
+  const draft = useStore((state) => (isSelected ? null : state.draft(chat.id)));
+  const { client } = useAppContext();
+  const isQuiet = isMuted(client, chat);
+  const isCounted = notifiedCount(client, chat) > 0;
   const onClick = (event) => {
     if (event.ctrlKey || event.metaKey || event.shiftKey) return;
     event.preventDefault();
@@ -56,18 +60,23 @@ const Item = memo(function Item({ chat, isSelected, href, onSelect }) {
           </span>
           <span class="gr-chat-line">
             <span class="gr-chat-preview" dir="auto">
-              ${isTyping ? html`<em class="gr-accent">${t("typingShort")}</em>` : preview(last, chat, me)}
+              ${isTyping ? html`<em class="gr-accent">${t("typingShort")}</em>` : draft ? html`<${DraftPreview} draft=${draft} />` : preview(last, chat, me)}
             </span>
             ${chat.unread_mentions > 0 &&
             html`<span class="unread-indicator mention-indicator" title=${t("unreadMentions", { count: chat.unread_mentions })}><span aria-hidden="true">@</span><span class="gr-hidden">${t("unreadMentions", { count: chat.unread_mentions })}</span></span>`}
             ${unread > 0 &&
-            html`<span class=${classes("unread-indicator", isQuiet && "is-quiet")}><span aria-hidden="true">${unread > 99 ? "99+" : unread}</span><span class="gr-hidden">${t("unread", { count: unread })}</span></span>`}
+            html`<span class=${classes("unread-indicator", !isCounted && "is-quiet")}><span aria-hidden="true">${unread > 99 ? "99+" : unread}</span><span class="gr-hidden">${t("unread", { count: unread })}</span></span>`}
           </span>
         </span>
       </a>
     </li>
   `;
 });
+
+/** A message that the user has begun to write, in one line. */
+function DraftPreview({ draft }) {
+  return html`<span class="draft-indicator"><span class="gr-danger">${t("draft")}</span> ${oneLine(draft.content) || "…"}</span>`;
+}
 
 /** Returns the latest message in one line. */
 function preview(message, chat, me) {

@@ -8,6 +8,7 @@ import { html, useLayoutEffect, useRef, useState } from "./html.js";
 import { Bell, Block, Calendar, Clock, Edit, More, Mute, People, Pin, Search, Trash, Unread } from "./icons.js";
 import { Menu, MenuItem } from "./menu.js";
 import { endOfSpan, isMuted, spans } from "./muting.js";
+import { Levels } from "./notify-level.js";
 import { fullTitleOf } from "./people.js";
 import { t } from "./texts.js";
 
@@ -66,6 +67,7 @@ export function useChatActions(chat, { onBack, onGone }) {
     unpin: () => set({ is_pinned: false }, t("unpinned")),
     mute: (span) => set(async () => ({ muted_until: await endOfSpan(client, span) }), t("muted")),
     unmute: () => set({ muted_until: null }, t("unmuted")),
+    notify: (level, text) => set({ notify: level }, t("notifyDone", { level: text })),
     // An open chat would be marked as read at once.
     unread: () => set({ unread_from: last }, t("madeUnread"), onBack),
   };
@@ -99,8 +101,9 @@ export const ChatMenu = (props) => html`
 
 function Items({ chat, actions, onRename, onMembers, onSearch, onDate }) {
   const { client } = useAppContext();
-  const [isMuting, setMuting] = useState(false);
-  if (isMuting) return html`<${Spans} onChoice=${actions.mute} />`;
+  const [choice, setChoice] = useState(/** @type {"mute" | "notify" | null} */ (null));
+  if (choice === "mute") return html`<${Spans} onChoice=${actions.mute} />`;
+  if (choice === "notify") return html`<${Levels} chat=${chat} onChoice=${actions.notify} />`;
   return html`
     <${MenuItem} icon=${Search} id="search-chat-btn" onSelect=${onSearch}>${t("searchHere")}<//>
     <${MenuItem} icon=${Calendar} id="go-to-date-item" onSelect=${onDate}>${t("goToDate")}<//>
@@ -109,7 +112,8 @@ function Items({ chat, actions, onRename, onMembers, onSearch, onDate }) {
       : html`<${MenuItem} key="pin" icon=${Pin} id="pin-chat-btn" onSelect=${actions.pin}>${t("pin")}<//>`}
     ${isMuted(client, chat)
       ? html`<${MenuItem} key="mute" icon=${Bell} id="mute-chat-btn" onSelect=${actions.unmute}>${t("unmute")}<//>`
-      : html`<${MenuItem} key="mute" icon=${Mute} id="mute-chat-btn" stays aria-haspopup="menu" onSelect=${() => setMuting(true)}>${t("mute")}<//>`}
+      : html`<${MenuItem} key="mute" icon=${Mute} id="mute-chat-btn" stays aria-haspopup="menu" onSelect=${() => setChoice("mute")}>${t("mute")}<//>`}
+    <${MenuItem} icon=${Bell} id="notify-chat-btn" stays aria-haspopup="menu" onSelect=${() => setChoice("notify")}>${t("notify")}<//>
     ${actions.canUnread && html`<${MenuItem} icon=${Unread} id="unread-chat-btn" onSelect=${actions.unread}>${t("makeUnread")}<//>`}
     ${actions.canRename && html`<${MenuItem} icon=${Edit} onSelect=${onRename}>${t("rename")}<//>`}
     ${chat.chat_type !== "dm" && html`<${MenuItem} icon=${People} onSelect=${onMembers}>${t("membersTitle")}<//>`}

@@ -1,5 +1,6 @@
 /** The state of the composer of a chat or a thread: a new message, or an edit of a sent one. */
 
+import { DraftSync } from "./draft-sync.js";
 import { rangesOf, shifted, toMentions, trimmed } from "./mentions.js";
 import { textOf } from "./text.js";
 
@@ -9,6 +10,9 @@ const SHOW_LEFT_FROM = 500;
 export class ComposerState {
   #client;
   #drafts;
+  #sync;
+  /** The message that another device replies to, while it is loaded. @type {number | null} */
+  #loadedReply = null;
   /** The longest allowed text, in characters. */
   #maxLength;
   #listeners = new Set();
@@ -29,8 +33,9 @@ export class ComposerState {
   /** @type {import("./mentions.js").MentionRange[]} Who is mentioned in the text, and where. */
   #mentioned = [];
 
-  constructor(client, drafts, maxLength, chatId, root = null) {
+  constructor(client, drafts, sync, maxLength, chatId, root = null) {
     this.#client = client;
+    this.#sync = sync;
     this.#maxLength = maxLength;
     this.#drafts = drafts;
     this.chatId = chatId;
@@ -54,6 +59,32 @@ export class ComposerState {
     this.#notify();
   }
 
+  /** The new message as far as it was written, whatever is being edited. */
+  get draft() {
+    return { content: this.#drafts.get(this.chatId), reply_to: this.replyTo?.id ?? this.#loadedReply };
+  }
+
+  /** Shows the draft of another device; null: it was sent or removed there. */
+  takeDraft(draft) {
+    this.#drafts.adopt(this.chatId, draft?.content ?? "");
+    if (!this.editing) this.#restore();
+    const replyTo = draft?.reply_to ?? null;
+    if (replyTo !== this.draft.reply_to) this.#takeReply(replyTo);
+    this.#notify();
+  }
+
+  async #takeReply(id) {
+    this.#setReply(null);
+    this.#loadedReply = id;
+    if (id === null) return;
+    const { state, api } = this.#client;
+    // A deleted message is not quoted any more.
+    const message = state.message(id) ?? (await api.message(id).catch(() => null));
+    if (this.#loadedReply !== id) return;
+    this.#setReply(message?.is_deleted ? null : message);
+    this.#notify();
+  }
+
   on(listener) {
     this.#listeners.add(listener);
     return () => void this.#listeners.delete(listener);
@@ -66,6 +97,7 @@ export class ComposerState {
     else {
       this.#drafts.set(this.key, text);
       this.#drafts.setMentioned(this.key, text, this.#mentioned);
+      if (this.root === null) this.#sync.changed(this.chatId);
       this.#client.typing(this.chatId, text.trim() !== "", this.root);
     }
     this.#notify();
@@ -98,16 +130,19 @@ export class ComposerState {
   reply(message) {
     if (this.editing) this.abandonEdit("edit");
     this.#setReply(message);
+    if (this.root === null) this.#sync.changed(this.chatId);
     this.#notify("edit");
   }
 
   cancelReply(what = "edit") {
     this.#setReply(null);
+    if (this.root === null) this.#sync.changed(this.chatId);
     this.#notify(what);
   }
 
   #setReply(message) {
     const { id, sender } = message ?? {};
+    this.#loadedReply = null;
     this.replyTo = message && { id, sender, content: textOf(message) };
     this.#drafts.setReply(this.key, this.replyTo);
   }
@@ -124,6 +159,7 @@ export class ComposerState {
   takeText() {
     const { text } = this;
     if (this.editing) this.cancel();
+    if (this.root === null) this.#sync.sent(this.chatId, this.draft);
     this.#clear();
     this.#notify();
     return text;
@@ -196,6 +232,7 @@ export class ComposerState {
     if (!this.editing) {
       const thread = { thread: this.root, also_in_chat: this.root !== null && this.alsoInChat };
       this.#client.send(this.chatId, text, { replyTo: this.replyTo ?? undefined, mentions, ...thread });
+      if (this.root === null) this.#sync.sent(this.chatId, this.draft);
       this.alsoInChat = false;
       this.#clear();
       return this.#notify("sent");
@@ -236,11 +273,13 @@ export class ComposerStates {
   #client;
   #drafts;
   #maxLength;
+  #sync;
   #stops;
 
-  constructor(client, drafts, maxLength) {
+  constructor(client, drafts, maxLength, owner, storage) {
     this.#client = client;
     this.#drafts = drafts;
+    this.#sync = new DraftSync(client, owner, storage, this);
     this.#maxLength = maxLength;
     this.#stops = [
       drafts.on((key, isEdit) => this.#all.get(key)?.onOtherTab(isEdit)),
@@ -252,6 +291,7 @@ export class ComposerStates {
   close() {
     this.#stops.forEach((stop) => stop());
     this.#drafts.close();
+    this.#sync.close();
   }
 
   /** Returns the composers of a chat and its threads. */
@@ -262,7 +302,10 @@ export class ComposerStates {
   /** Returns the composer of a chat, or of the thread with a root. */
   of(chatId, root = null) {
     const key = root === null ? chatId : -root;
-    if (!this.#all.has(key)) this.#all.set(key, new ComposerState(this.#client, this.#drafts, this.#maxLength, chatId, root));
+    if (!this.#all.has(key)) {
+      this.#all.set(key, new ComposerState(this.#client, this.#drafts, this.#sync, this.#maxLength, chatId, root));
+      if (root === null) this.#sync.opened(chatId);
+    }
     return this.#all.get(key);
   }
 
@@ -270,5 +313,20 @@ export class ComposerStates {
   takeTexts(chatId) {
     this.of(chatId);
     return this.#in(chatId).map((composer) => composer.takeText());
+  }
+
+  /** Returns a chat's composer if the chat was opened. */
+  known(chatId) {
+    return this.#all.get(chatId);
+  }
+
+  /** Returns the chats that were opened. */
+  chats() {
+    return [...this.#all.keys()].filter((key) => key > 0);
+  }
+
+  /** Saves a chat's draft: the user leaves the chat. */
+  left(chatId) {
+    this.#sync.flush(chatId);
   }
 }

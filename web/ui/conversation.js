@@ -88,6 +88,7 @@ export function Conversation({ chatId, header, place: given = NOWHERE, thread: g
   );
 
   useEffect(() => keepLoaded(client, chatId), [client, chatId]);
+  useEffect(() => () => composers.left(chatId), [composers, chatId]);
   useEffect(() => {
     let isHere = true;
     setProblem(null);

@@ -67,6 +67,16 @@ export class Drafts {
     }
   }
 
+  /** Replaces a text by that of another device. */
+  adopt(chatId, text) {
+    this.get(chatId);
+    this.#own.delete(chatId);
+    this.#kept.set(chatId, text);
+    this.#seen.set(chatId, text || null);
+    this.#use(this.#ofTab, (storage, key) => storage.removeItem(key), chatId);
+    this.#use(this.#storage, (storage, key) => (text ? storage.setItem(key, text) : storage.removeItem(key)), chatId);
+  }
+
   /** Returns the edit in progress: the message `{id, content}` and its new text. */
   getEdit(chatId) {
     try {

@@ -1,7 +1,5 @@
 /** Muted chats. */
 
-import { useAppContext, useMinute, useStore } from "./app-context.js";
-import { useEffect } from "./html.js";
 import { t, timeOfDay, dateAndTime } from "./texts.js";
 
 const HOUR = 3_600_000;
@@ -32,30 +30,6 @@ export async function endOfSpan({ api }, span) {
 const endOf = (chat) => Date.parse(chat?.me?.muted_until ?? "") || 0;
 
 export const isMuted = ({ api }, chat) => endOf(chat) > api.now();
-
-/** At most so many chats are loaded to learn whether they are muted. With more, all of them count as not muted. */
-const MOST = 100;
-
-const areToBeLoaded = ({ unreadElsewhere: { length } }) => length > 0 && length <= MOST;
-
-/** Returns the number of unread messages outside muted chats. */
-function unmutedUnread(client) {
-  const { state } = client;
-  const sum = (chats) => chats.reduce((total, { unread_count }) => total + unread_count, 0);
-  const loud = sum(state.chatList.filter((chat) => !isMuted(client, chat)));
-  return areToBeLoaded(state) ? loud : loud + state.unread - sum(state.chatList);
-}
-
-/** Returns the number of unread messages outside muted chats, as it changes. Loads chats further down the list for it. */
-export function useUnmutedUnread() {
-  const { client } = useAppContext();
-  useMinute();
-  const isToLoad = useStore(areToBeLoaded);
-  useEffect(() => {
-    if (isToLoad) client.loadUnread();
-  }, [client, isToLoad]);
-  return useStore(() => unmutedUnread(client));
-}
 
 /** Returns until when a chat is muted, as a text. */
 export function mutedText({ api }, chat) {

@@ -4,21 +4,21 @@ import { useAppContext, useStore } from "./app-context.js";
 import { otherOf } from "./avatar.js";
 import { useEffect } from "./html.js";
 import { mentionsUser } from "./mentions.js";
-import { isMuted, useUnmutedUnread } from "./muting.js";
 import { isNotified, notify, closeNotification } from "./notifications.js";
+import { notifies, useNotifiedCount } from "./notify-level.js";
 import { fullNameOf, fullTitleOf } from "./people.js";
 import { ownerOf } from "./session.js";
 import { announceFocus, isTabFocused } from "./tab-focus.js";
 import { t } from "./texts.js";
 
 /**
- * Muted chats give no sign.
+ * Chats give signs by the user's level in them. Muted chats give none.
  * @param {{chatId: number | null, root: number | null, onSelect: (chatId: number, message?: any) => void}} props the open chat and
  * thread, and a function that opens another one
  */
 export function Notices({ chatId, root, onSelect }) {
   const { client, announce } = useAppContext();
-  const unread = useUnmutedUnread();
+  const unread = useNotifiedCount();
   const title = useStore((state) => namedTitle(state.chats.get(chatId), state.me));
 
   useEffect(() => {
@@ -30,9 +30,9 @@ export function Notices({ chatId, root, onSelect }) {
     () =>
       client.on("message", async ({ chatId: of, message, change }) => {
         if (change !== "new" || message.sender.id === client.state.me?.id) return;
-        // Only a loaded chat shows whether it is muted.
+        // Only a loaded chat shows its level.
         const chat = client.state.chats.get(of) ?? (await client.api.chat(of).catch(() => null));
-        if (isMuted(client, chat)) return;
+        if (!notifies(client, chat, message)) return;
         const isInThread = message.thread && !message.also_in_chat;
         const isMention = mentionsUser(message, client.state.me);
         if (isInThread && !isMention && !(await followed(client, message.thread))) return;
@@ -63,7 +63,8 @@ async function followed(client, root) {
 }
 
 /** Whether the server has a message as unread. A page that wakes up gets the message first, and its read event later. */
-async function isUnread(client, { id, chat: chatId, thread: root, also_in_chat }) {
+async function isUnread(client, message) {
+  const { id, chat: chatId, thread: root, also_in_chat } = message;
   if (root && !also_in_chat) {
     const thread = await client.api.thread(root).catch(() => client.state.thread(root));
     return thread?.unread > 0 && id > (thread.last_read_message_id ?? 0) && !client.state.message(id)?.is_deleted;
@@ -72,7 +73,7 @@ async function isUnread(client, { id, chat: chatId, thread: root, also_in_chat }
   const chat = await client.api.chat(chatId).catch((error) => (error.isFinal ? null : known()));
   if (!chat || client.state.message(id)?.is_deleted) return false;
   const isRead = id <= (chat.last_read_message_id ?? 0) && id < (chat.me?.unread_from ?? Infinity);
-  return !isRead && !isMuted(client, chat);
+  return !isRead && notifies(client, chat, message);
 }
 
 let plain;

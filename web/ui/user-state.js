@@ -27,7 +27,7 @@ function createState(client, owner, settings) {
     failures,
     blocks: new Blocks(client.api),
     deletions: new Deletions(client, owner, storage("localStorage"), (error) => [...failures].at(-1)?.(error)),
-    composers: new ComposerStates(client, drafts, settings.maxMessageLength),
+    composers: new ComposerStates(client, drafts, settings.maxMessageLength, owner, storage("localStorage")),
   };
 }
 

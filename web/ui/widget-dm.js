@@ -8,7 +8,7 @@ import { Conversation } from "./conversation.js";
 import { retriedErrorText } from "./errors.js";
 import { html, useEffect, useRef, useState } from "./html.js";
 import { Bubble, Close } from "./icons.js";
-import { isMuted } from "./muting.js";
+import { notifiedCount } from "./notify-level.js";
 import { dmWith } from "./people.js";
 import { t } from "./texts.js";
 import { warnAuthor, Panel, SignedIn, UnreadBadge, useChatEvents, useRetriedWork } from "./widget.js";
@@ -35,7 +35,7 @@ function Dm({ emit, isFirst, user, label: wanted, title }) {
   return html`
     <button ref=${button} type="button" id=${isFirst ? "chat-toggle-btn" : undefined} class="gr-button gr-button-primary gr-toggle"
       aria-expanded=${String(isOpen)} onClick=${isOpen ? close : () => setOpenedFor(userId)}>
-      <${Bubble} /><span class="gr-toggle-label">${label}</span><${UnreadBadge} count=${chat?.unread_count ?? 0} isQuiet=${isMuted(client, chat)} />
+      <${Bubble} /><span class="gr-toggle-label">${label}</span><${UnreadBadge} count=${chat?.unread_count ?? 0} isQuiet=${!chat || notifiedCount(client, chat) === 0} />
     </button>
     ${isOpen &&
     html`

@@ -8,7 +8,7 @@ import { Pill } from "./connection-status.js";
 import { Conversation } from "./conversation.js";
 import { html, useEffect, useRef, useState } from "./html.js";
 import { Back, Bubble } from "./icons.js";
-import { useUnmutedUnread } from "./muting.js";
+import { useNotifiedCount } from "./notify-level.js";
 import { t } from "./texts.js";
 import { CloseButton } from "./widget-dm.js";
 import { Panel, SignedIn, SignInLink, UnreadBadge } from "./widget.js";
@@ -20,7 +20,7 @@ export function InboxWidget({ connection, ...props }) {
 
 function Inbox({ emit, label: wanted, title }) {
   const { client } = useAppContext();
-  const unread = useUnmutedUnread();
+  const unread = useNotifiedCount();
   const [isOpen, setOpen] = useState(false);
   const [chatId, setChatId] = useState(/** @type {number | null} */ (null));
   const button = useRef(/** @type {any} */ (null));

@@ -81,20 +81,12 @@ impl Batcher {
     /// Returns the held events as batches of at most [`MAX_BATCH`] bytes. The events of a change stay together, since
     /// sockets skip a batch that begins with a number that they have. `on_taken` is dropped once all
     /// sockets have taken the last one.
-    pub(super) fn wrap(
-        &self,
-        chat: ChatId,
-        on_taken: Option<oneshot::Sender<()>>,
-    ) -> Vec<Arc<FrameBatch>> {
+    pub(super) fn wrap(&self, chat: ChatId, on_taken: Option<oneshot::Sender<()>>) -> Vec<Arc<FrameBatch>> {
         wrap(&self.events, chat, on_taken)
     }
 }
 
-fn wrap(
-    events: &Events,
-    chat: ChatId,
-    mut on_taken: Option<oneshot::Sender<()>>,
-) -> Vec<Arc<FrameBatch>> {
+fn wrap(events: &Events, chat: ChatId, mut on_taken: Option<oneshot::Sender<()>>) -> Vec<Arc<FrameBatch>> {
     let mut size = events.first().map_or(0, |(_, event)| event.len());
     let fits = |(seq, _): &(Option<Seq>, ByteString), (next_seq, next): &(Option<Seq>, ByteString)| {
         size += next.len();

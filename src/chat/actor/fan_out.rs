@@ -8,7 +8,10 @@ use fail::fail_point;
 use super::{ChatActor, PendingEvent, batcher::Forms};
 use crate::{
     bus::{BusMessage, Channel},
-    chat::mailbox::{Answered, EnsureSubscribed, Settled, Type},
+    chat::{
+        drafts,
+        mailbox::{Answered, EnsureSubscribed, Settled, Type},
+    },
     core::model::{
         Change, ChatKind, ChatSnapshot, Contacts, Event, GuestAccess, Me, MessageId, Refusal, Role, Seq,
         UserId, Viewer,
@@ -68,6 +71,10 @@ impl ChatActor {
                 self.deliver_to_reader(moved);
                 self.services.bus.publish(BusMessage::Marked { chat: self.chat, moved: moved.clone() });
             }
+            done.drafts.iter().for_each(|changed| {
+                drafts::deliver(&self.services, changed);
+                self.services.bus.publish(BusMessage::Drafted(Box::new(changed.clone())));
+            });
             self.answer_to(&done, message)
         });
         settled.reply.send(answer);
@@ -109,6 +116,7 @@ impl ChatActor {
             Answer::Marked(count) => Answered::Marked(*count),
             Answer::Added(count) => Answered::Added(*count),
             Answer::Member(member) => Answered::Member(member.clone()),
+            Answer::Draft(draft) => Answered::Draft(draft.clone()),
         }
     }
 
@@ -122,7 +130,8 @@ impl ChatActor {
                 self.services.hub.advance_join_counts(join_counts);
                 for (user, role) in members {
                     let sockets = self.services.hub.sockets_of(*user);
-                    self.subscribe_new_member(sockets, &new_member(*user, *role, None), snapshot, seq);
+                    let viewer = new_member(snapshot.chat.kind, (*user, *role), None);
+                    self.subscribe_new_member(sockets, &viewer, snapshot, seq);
                 }
                 if let (ChatKind::Dm, [(one, _), (other, _)]) = (snapshot.chat.kind, members.as_slice()) {
                     self.services.presence.note(PresenceChange::NewDm(*one, *other));
@@ -158,7 +167,8 @@ impl ChatActor {
 
     /// Returns whether an event must be read from storage: some connections get the root instead of the reply.
     pub(super) fn lacks_root(&self, event: &Event) -> bool {
-        let is_new_reply = event.thread_reply().is_some() && !matches!(event.change, Change::MessageEdited { .. });
+        let is_new_reply =
+            event.thread_reply().is_some() && !matches!(event.change, Change::MessageEdited { .. });
         let has_root = event.change.thread().is_some_and(|thread| thread.root.is_some());
         let mut receivers = self.subscribers.values().chain(self.observers.guests());
         is_new_reply && !has_root && receivers.any(|socket| !socket.knows_threads)
@@ -223,7 +233,8 @@ impl ChatActor {
             for knows_threads in [true, false] {
                 let events = frames::all(event, message, knows_threads, &self.services.links);
                 let events: Vec<_> = events.into_iter().map(|frame| (Some(event.seq), frame)).collect();
-                let receivers = self.observers.guests().filter(|socket| socket.knows_threads == knows_threads);
+                let receivers =
+                    self.observers.guests().filter(|socket| socket.knows_threads == knows_threads);
                 if !events.is_empty() {
                     let batch = FrameBatch::of_many(self.chat, SubscriptionChange::Watches, &events, None);
                     receivers.for_each(|socket| socket.deliver(&batch));
@@ -272,7 +283,8 @@ impl ChatActor {
                 let (user, directory) = (member.user.id, self.directory.clone());
                 directory.send(self.chat, EnsureSubscribed { user }.into());
             } else if let Some(snapshot) = &change.snapshot {
-                let viewer = new_member(member.user.id, member.role, member.last_read_message_id);
+                let who = (member.user.id, member.role);
+                let viewer = new_member(snapshot.chat.kind, who, member.last_read_message_id);
                 self.subscribe_new_member(self.services.hub.sockets_of(viewer.id), &viewer, snapshot, seq);
             }
         }
@@ -380,6 +392,7 @@ fn refuse_typing(signals: Vec<Type>) {
 }
 
 /// Builds the view of a new member: no unread messages, default settings.
-fn new_member(id: UserId, role: Role, last_read_message_id: Option<MessageId>) -> Viewer {
-    Viewer { id, role: Some(role), last_read_message_id, unread_count: 0, unread_mentions: 0, me: Me::default() }
+fn new_member(kind: ChatKind, (id, role): (UserId, Role), last_read_message_id: Option<MessageId>) -> Viewer {
+    let (role, me) = (Some(role), Me::default_of(kind));
+    Viewer { id, role, last_read_message_id, unread_count: 0, unread_mentions: 0, me }
 }

@@ -57,11 +57,7 @@ impl ChatActor {
     }
 
     /// Applies a typing signal from another node, which has checked the membership.
-    pub(super) fn on_remote_typing(
-        &mut self,
-        RemoteTyping(signal): RemoteTyping,
-        ctx: &mut Context<Self>,
-    ) {
+    pub(super) fn on_remote_typing(&mut self, RemoteTyping(signal): RemoteTyping, ctx: &mut Context<Self>) {
         self.set_typing(signal, ctx);
     }
 

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use utoipa::ToSchema;
 
 use super::{
-    ChatId, ChatKind, Custom, CustomChange, GuestAccess, HostObject, MessageId, Role, Timestamp, UserCard,
-    UserId,
+    ChatId, ChatKind, Custom, CustomChange, GuestAccess, HostObject, MessageId, NewDraft, NotifyLevel, Role,
+    Timestamp, UserCard, UserId,
     emoji::Emoji,
     mentions::NewMentions,
     text::{ClientId, MessageBody, Title},
@@ -66,6 +66,14 @@ pub enum Action {
     },
     /// Changes the caller's own preferences in the chat.
     ChangeMe(MeChange),
+    /// Saves the caller's draft of a thread, or of the chat's timeline. An empty one removes it.
+    SaveDraft {
+        thread: Option<MessageId>,
+        draft: NewDraft,
+    },
+    RemoveDraft {
+        thread: Option<MessageId>,
+    },
     /// `None` returns the chat to its automatic title.
     Rename {
         title: Option<Title>,
@@ -112,6 +120,8 @@ impl Action {
             Self::MarkThreadAsRead { .. } => "mark_thread_as_read",
             Self::MarkAsRead { .. } => "mark_as_read",
             Self::ChangeMe(_) => "change_me",
+            Self::SaveDraft { .. } => "save_draft",
+            Self::RemoveDraft { .. } => "remove_draft",
             Self::Rename { .. } => "rename_chat",
             Self::ChangeCustom(_) => "change_custom",
             Self::ChangeGuestAccess(_) => "change_guest_access",
@@ -191,6 +201,7 @@ pub struct MeChange {
     pub mute: Option<Mute>,
     pub is_pinned: Option<bool>,
     pub unread_mark: Option<UnreadMark>,
+    pub notify: Option<NotifyLevel>,
 }
 
 /// Whether clients show notifications for a chat.

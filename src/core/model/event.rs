@@ -5,8 +5,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Chat, ChatId, ChatSnapshot, JoinCount, Me, Member, Message, MessageId, Reaction, Role, Seq, UserCard,
-    UserId, threads::OwnChange,
+    Chat, ChatId, ChatSnapshot, Draft, DraftChanged, JoinCount, Me, Member, Message, MessageId, Reaction,
+    Role, Seq, UserCard, UserId, threads::OwnChange,
 };
 
 /// A lasting change with its sequence number in the chat.
@@ -196,6 +196,8 @@ pub struct Done {
     pub quiet_marker: Option<MarkerMoved>,
     /// Users that a message mentions in vain: they are not active members.
     pub mentions_ignored: Vec<UserId>,
+    /// Drafts that were saved, removed or sent. They take no sequence number; only their writer receives them.
+    pub drafts: Vec<DraftChanged>,
     /// What the storage looked up to permit a post.
     pub standing: Option<Box<Standing>>,
 }
@@ -211,7 +213,14 @@ pub struct Standing {
 impl Done {
     /// Returns a result without an event.
     pub fn unchanged(answer: Answer) -> Self {
-        Self { answer, event: None, quiet_marker: None, mentions_ignored: Vec::new(), standing: None }
+        Self {
+            answer,
+            event: None,
+            quiet_marker: None,
+            mentions_ignored: Vec::new(),
+            drafts: Vec::new(),
+            standing: None,
+        }
     }
 
     /// Returns the result of a post whose message is stored. `thread`: what a reply means for its root.
@@ -261,4 +270,6 @@ pub enum Answer {
     Added(usize),
     /// The member whose role the command changed or confirmed.
     Member(Box<Member>),
+    /// The draft as it is now; `None`: there is none.
+    Draft(Option<Box<Draft>>),
 }

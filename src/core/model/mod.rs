@@ -6,6 +6,7 @@ pub mod command;
 pub mod contacts;
 pub mod credential;
 pub mod custom;
+pub mod draft;
 pub mod emoji;
 pub mod event;
 pub mod guests;
@@ -13,6 +14,7 @@ pub mod history;
 pub mod host_names;
 pub mod ids;
 pub mod mentions;
+pub mod notify;
 pub mod permission;
 pub mod pictures;
 pub mod records;
@@ -27,9 +29,11 @@ pub use command::{Command, NewMessage};
 pub use contacts::{Contacts, ObjectRooms};
 pub use credential::{Credential, KeyLife, Origin, VerifiedJwt};
 pub use custom::{Custom, CustomChange};
+pub use draft::{Draft, DraftChanged, NewDraft};
 pub use event::{Change, Event};
 pub use guests::{GuestAccess, Guests};
 pub use ids::{ChatId, JoinCount, MessageId, Pos, Seq, SessionId, TokenId, UserId};
+pub use notify::NotifyLevel;
 pub use pictures::{PictureHost, Pictures};
 pub use records::{
     Chat, ChatKind, ChatSnapshot, Forwarded, HostObject, Me, Member, Message, Quote, Reaction, Role,

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{ChatId, Custom, GuestAccess, MessageId, Pos, Seq, Timestamp, UserId};
+use super::{ChatId, Custom, GuestAccess, MessageId, NotifyLevel, Pos, Seq, Timestamp, UserId};
 
 /// The public profile of a user.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,6 +40,14 @@ impl ChatKind {
             Self::Dm => "dm",
             Self::Group => "group",
             Self::Room => "room",
+        }
+    }
+
+    /// Returns the level of members who have chosen none. Rooms are large, and much in them concerns others.
+    pub fn default_level(self) -> NotifyLevel {
+        match self {
+            Self::Dm | Self::Group => NotifyLevel::All,
+            Self::Room => NotifyLevel::Mentions,
         }
     }
 
@@ -97,6 +105,9 @@ pub struct Chat {
     #[serde(default)]
     pub reply_count: i64,
     pub member_count: i64,
+    /// The number of its members' drafts. It takes no sequence number; 0 in snapshots.
+    #[serde(default)]
+    pub draft_count: i64,
     /// Whether all users may see it and join; rooms only. Staff may make a private room public, which is
     /// permanent.
     pub is_public: bool,
@@ -137,6 +148,7 @@ impl Chat {
             deleted_count: 0,
             reply_count: 0,
             member_count: 0,
+            draft_count: 0,
             is_public: false,
             object: None,
             guest_access: GuestAccess::None,
@@ -290,6 +302,16 @@ pub struct Me {
     /// From this message on all messages of other users count as unread, regardless of the read marker.
     #[schema(required)]
     pub unread_from: Option<MessageId>,
+    /// The messages of which clients notify the member. Default: `all`, and in rooms `mentions`.
+    #[serde(default)]
+    pub notify: NotifyLevel,
+}
+
+impl Me {
+    /// Returns the preferences of a new member.
+    pub fn default_of(kind: ChatKind) -> Self {
+        Self { notify: kind.default_level(), ..Self::default() }
+    }
 }
 
 /// The parts of a chat object that are equal for all viewers.

@@ -41,6 +41,10 @@ text! {
     ClientId
 }
 text! {
+    /// The text of a draft: at most 5,000 characters, kept as it was typed.
+    DraftText
+}
+text! {
     /// A username for signing in: 1 to 150 ASCII letters, digits and `@ . + - _`.
     Username
 }
@@ -61,6 +65,15 @@ impl MessageBody {
     /// Returns the body of a message that has something else than a text.
     pub fn empty() -> Self {
         Self(String::new())
+    }
+}
+
+impl DraftText {
+    /// Checks a text by the rules of message bodies. It may be empty or blank.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        at_most(text, MessageBody::MAX_CHARS)?;
+        no_controls(text, &['\n', '\r', '\t'])?;
+        Ok(Self(text.to_owned()))
     }
 }
 
@@ -219,6 +232,14 @@ mod tests {
         for bad in ["a\0b", "\u{7f}x", "a\u{85}b", "a\u{1b}b"] {
             assert!(MessageBody::parse(bad).is_err(), "{bad:?}");
         }
+    }
+
+    #[test]
+    fn a_draft_is_kept_as_it_was_typed() {
+        for text in ["", "  ", " a\n\t"] {
+            assert_eq!(DraftText::parse(text).unwrap().as_str(), text);
+        }
+        assert!(DraftText::parse(&"a".repeat(5_001)).is_err() && DraftText::parse("a\0b").is_err());
     }
 
     #[test]

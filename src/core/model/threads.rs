@@ -83,17 +83,14 @@ pub struct Follow {
 }
 
 /// A user's own view of a thread.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OwnThread {
-    /// The root of the thread.
     pub root: MessageId,
     pub is_followed: bool,
     /// Replies of other users after the thread's read marker, without deleted ones.
     pub unread: i64,
     /// Those that mention the user.
     pub mentions: i64,
-    /// The last reply that is read; null for none.
-    #[schema(required)]
     pub last_read_message_id: Option<MessageId>,
 }
 
@@ -112,11 +109,7 @@ pub enum OwnKind {
     /// The user's read marker of a thread moved.
     ThreadRead(OwnThread),
     /// An edit or a deletion changed whether a message mentions the user.
-    MentionsChanged {
-        message: MessageId,
-        is_mentioned: bool,
-        unread_mentions: i64,
-    },
+    MentionsChanged { message: MessageId, is_mentioned: bool, unread_mentions: i64 },
 }
 
 /// A thread as the list of a user's threads shows it.

@@ -190,6 +190,8 @@ pub fn can_share(command: &Command) -> bool {
         | Action::MarkThreadAsRead { .. }
         | Action::MarkAsRead { .. }
         | Action::ChangeMe(_)
+        | Action::SaveDraft { .. }
+        | Action::RemoveDraft { .. }
         | Action::Rename { .. }
         | Action::ChangeGuestAccess(_)
         | Action::Open { .. }

@@ -1,4 +1,5 @@
-//! Members' own settings of a chat: mute, pin, manual unread mark.
+//! Members' own settings of a chat: mute, pin, manual unread mark, level of
+//! notifications.
 
 use super::outcome::take_number;
 use crate::{
@@ -24,6 +25,7 @@ pub(crate) fn change(
     let membership = membership::authorized(conn, chat, by, Ability::TakePart)?;
     let (mut me, mut unread_pos) = (membership.me, membership.unread_pos);
     me.is_pinned = change.is_pinned.unwrap_or(me.is_pinned);
+    me.notify = change.notify.unwrap_or(me.notify);
     match change.mute {
         None => {}
         Some(Mute::Off) => me.muted_until = None,
@@ -56,7 +58,7 @@ pub(crate) fn store(
     after: Pos,
 ) -> Result<Change, StorageError> {
     take_number(chat);
-    members::set_me(conn, chat.id, user, (&me, unread_pos), chat.seq)?;
+    members::set_me(conn, chat, user, (&me, unread_pos))?;
     chats::update(conn, chat)?;
     let unread_count = unread::count(conn, chat, user, after)?;
     let unread_mentions = mentions::count_after(conn, Lane::Chat(chat.id), user, after)?;

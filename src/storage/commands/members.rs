@@ -13,7 +13,7 @@ use crate::{
         AnyConn, StorageError, StoragePolicy,
         queries::{chat_snapshot, contact_policy, membership},
         tables::{
-            blocks, chats, join_counts,
+            blocks, chats, drafts, join_counts,
             members::{self, Deed},
             messages, users,
         },
@@ -114,6 +114,7 @@ fn take_out(conn: &mut AnyConn, mut chat: Chat, user: UserId) -> Result<Done, St
     take_number(&mut chat);
     chat.member_count -= 1;
     members::leave(conn, chat.id, user, chat.seq)?;
+    drafts::clear_of(conn, &chat, user)?;
     let heir = if leaving.role == Role::Admin { succession::hand_over(conn, &chat)? } else { None };
     chats::update(conn, &chat)?;
     let change = MembersChanged {

@@ -15,9 +15,9 @@ use crate::{
         db::sql::sql,
         queries::{membership, threads as thread_queries},
         tables::{
-            follows,
+            follows, members,
             mentions::{self as rows, EVERYONE, MentionPlace, MentionRow, ResolvedMentions},
-            members, positions, threads as heads,
+            positions, threads as heads,
         },
     },
 };
@@ -46,7 +46,9 @@ pub(super) fn resolve(
         let connected = active_members(conn, chat, &connected)?;
         let mut all: Vec<MentionRow> = connected.into_iter().map(|(user, _)| row(user, 1, true)).collect();
         let here: HashSet<UserId> = all.iter().map(|row| row.user_id).collect();
-        all.extend(named.iter().filter(|(user, _)| !here.contains(user)).map(|(user, _)| row(*user, 1, false)));
+        all.extend(
+            named.iter().filter(|(user, _)| !here.contains(user)).map(|(user, _)| row(*user, 1, false)),
+        );
         all.retain(|row| row.user_id != sender);
         if !all.is_empty() {
             let blocked: HashSet<UserId> = blocked_members(conn, chat, sender)?.into_iter().collect();

@@ -6,12 +6,12 @@ use sha2::Sha256;
 use super::{mentions, outcome::take_number, references::Referred, threads};
 use crate::{
     core::model::{
-        Change, Chat, ChatId, Command, Custom, FieldErrors, Lane, Message, MessageId, NewMessage, Refusal, Seq,
-        Timestamp, UserCard, UserId,
+        Change, Chat, ChatId, Command, Custom, FieldErrors, Lane, Message, MessageId, NewMessage, Refusal,
+        Seq, Timestamp, UserCard, UserId,
         command::{Action, MessageEdit},
         event::{Answer, Done},
-        permission::Ability,
         mentions::Mentions,
+        permission::Ability,
         text::{BLANK, ClientId, MessageBody},
     },
     storage::{

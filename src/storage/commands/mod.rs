@@ -6,6 +6,7 @@ pub mod blocking;
 mod bulk_insert;
 mod chats;
 mod decided;
+mod drafts;
 pub mod external_users;
 mod generated_name;
 pub mod guests;
@@ -62,6 +63,8 @@ fn run_command(conn: &mut AnyConn, policy: &StoragePolicy, command: &Command) ->
         Action::MarkThreadAsRead { root, up_to } => threads::mark_as_read(conn, chat, by, *root, *up_to),
         Action::MarkAsRead { up_to } => read_markers::mark_as_read(conn, policy, chat, by, *up_to),
         Action::ChangeMe(change) => member_settings::change(conn, chat, by, *change),
+        Action::SaveDraft { thread, draft } => drafts::save(conn, chat, by, *thread, draft),
+        Action::RemoveDraft { thread } => drafts::remove(conn, chat, by, *thread),
         Action::Rename { title } => chats::rename(conn, policy, chat, by, title.as_ref()),
         Action::ChangeCustom(change) => chats::change_custom(conn, policy, chat, by, change),
         Action::ChangeGuestAccess(access) => rooms::change_guest_access(conn, policy, chat, by, *access),

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use super::{bulk_insert::post_all, messages::Post, outcome::Outcome, post_each::post_each};
+use super::{bulk_insert::post_all, drafts, messages::Post, outcome::Outcome, post_each::post_each};
 use crate::{
     core::model::{Chat, ChatId, Refusal, event::Done},
     storage::{
@@ -29,8 +29,10 @@ pub(crate) fn post_together(
     if posts.is_empty() {
         return Ok(Vec::new());
     }
-    match conn {
+    let mut outcomes = match conn {
         AnyConn::Sqlite(_) => post_each(conn, policy, chats, posts),
         AnyConn::Postgres(_) => post_all(conn, policy, chats, posts),
-    }
+    }?;
+    drafts::remove_sent(conn, chats, posts, &mut outcomes)?;
+    Ok(outcomes)
 }

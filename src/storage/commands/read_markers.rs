@@ -41,7 +41,13 @@ pub(crate) fn mark_as_read(
     let before = unread::count(conn, &chat, by, read_pos)?;
     let after = unread::count(conn, &chat, by, pos)?;
     let unread_mentions = mentions::count_after(conn, Lane::Chat(chat.id), by, pos)?;
-    let moved = MarkerMoved { user: by, last_read_message_id: id, unread_count: after, unread_mentions, me: Some(me) };
+    let moved = MarkerMoved {
+        user: by,
+        last_read_message_id: id,
+        unread_count: after,
+        unread_mentions,
+        me: Some(me),
+    };
     let answer = Answer::Marked(before - after);
     if chat.member_count > policy.receipts_max_members {
         members::set_marker(conn, chat.id, by, (pos, id), None)?;
@@ -57,7 +63,7 @@ pub(crate) fn mark_as_read(
     take_number(&mut chat);
     members::set_marker(conn, chat.id, by, (pos, id), Some(chat.seq))?;
     if was_by_hand {
-        members::set_me(conn, chat.id, by, (&me, None), chat.seq)?;
+        members::set_me(conn, &chat, by, (&me, None))?;
     }
     chats::update(conn, &chat)?;
     Ok(Done::changed(&chat, answer, Change::MarkerMoved(moved)))

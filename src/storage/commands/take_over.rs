@@ -15,7 +15,7 @@ use crate::{
         AnyConn, StorageError, StoragePolicy,
         queries::chat_snapshot,
         tables::{
-            blocks, chats, follows, join_counts, members, mentions, merged_guests,
+            blocks, chats, drafts, follows, join_counts, members, mentions, merged_guests,
             sent_counts::{self, BLOCK},
             tombstones, users,
         },
@@ -91,6 +91,7 @@ fn settle_dm(
 fn leave(conn: &mut AnyConn, mut chat: Chat, guest: UserId) -> Result<Done, StorageError> {
     chat.member_count -= 1;
     members::leave(conn, chat.id, guest, chat.seq)?;
+    drafts::clear_of(conn, &chat, guest)?;
     let heir = succession::hand_over(conn, &chat)?;
     chats::update(conn, &chat)?;
     let changed = members::among(conn, chat.id, heir.as_slice())?;
@@ -174,6 +175,7 @@ fn hand_over_place(
         }
     }
     members::leave(conn, chat.id, guest, chat.seq)?;
+    let drafts = drafts::hand_over(conn, &chat, (guest, user))?;
     let ever_had_admin = chat.kind == ChatKind::Group || members::has_admin(conn, chat.id)?;
     if ever_had_admin && let Some(heir) = succession::hand_over(conn, &chat)? {
         changed.push(heir);
@@ -196,5 +198,5 @@ fn hand_over_place(
         join_counts,
     };
     let answer = Answer::HandedOver { is_left: false };
-    Ok(Done::changed(&chat, answer, Change::MembersChanged(change)))
+    Ok(Done { drafts, ..Done::changed(&chat, answer, Change::MembersChanged(change)) })
 }

@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use super::{decided::Linked, mentions, messages::Post, outcome::take_number, references::no_such};
 use crate::{
     core::model::{
-        Chat, ChatId, FieldErrors, Lane, Message, MessageId, Pos, Refusal, Seq, ThreadInfo,
-        Timestamp, UserId,
+        Chat, ChatId, FieldErrors, Lane, Message, MessageId, Pos, Refusal, Seq, ThreadInfo, Timestamp,
+        UserId,
         event::{Answer, Done, ThreadChange},
         permission::Ability,
         threads::{Follow, LISTED_PARTICIPANTS, OwnChange, OwnKind, Thread},
@@ -71,7 +71,8 @@ impl Roots {
             ids.as_slice()
         )
         .rows::<RootRow>(conn)?;
-        let heads = sql!("SELECT {} FROM threads t WHERE t.root_id IN ?", ids.as_slice()).rows::<ThreadRow>(conn)?;
+        let heads =
+            sql!("SELECT {} FROM threads t WHERE t.root_id IN ?", ids.as_slice()).rows::<ThreadRow>(conn)?;
         let heads = heads.into_iter().map(|row| Thread::from(row));
         let mut heads: HashMap<MessageId, Thread> = heads.map(|thread| (thread.root, thread)).collect();
         let root = |row: RootRow| {
@@ -292,11 +293,7 @@ pub(crate) fn follow(
     let follow = match is_followed {
         true => {
             let last = threads::reply_at(conn, root, thread.last_pos)?;
-            Follow {
-                is_followed,
-                read_pos: thread.last_pos,
-                last_read_message_id: last.map(|(id, _)| id),
-            }
+            Follow { is_followed, read_pos: thread.last_pos, last_read_message_id: last.map(|(id, _)| id) }
         }
         false => Follow { is_followed, ..before.unwrap_or_default() },
     };
@@ -357,7 +354,8 @@ pub(super) fn hand_over_step(
     let (root, lane) = (thread.root, Lane::Thread(thread.root));
     let blocks = sent_counts::first_blocks(conn, lane, guest, BLOCKS)?;
     let is_last = (blocks.len() as i64) < BLOCKS;
-    let mut places: Vec<_> = blocks.iter().map(|(block, _)| block * BLOCK..=block * BLOCK + BLOCK - 1).collect();
+    let mut places: Vec<_> =
+        blocks.iter().map(|(block, _)| block * BLOCK..=block * BLOCK + BLOCK - 1).collect();
     if is_last {
         places.push((thread.last_pos + 1) / BLOCK * BLOCK..=thread.last_pos);
     }
@@ -366,7 +364,8 @@ pub(super) fn hand_over_step(
         found.extend(threads::sent_in(conn, root, guest, places)?);
     }
     let in_thread: Vec<Pos> = found.iter().map(|(pos, ..)| *pos).collect();
-    let only_there: Vec<Pos> = found.iter().map(|(_, chat_pos, _)| *chat_pos).filter(|pos| *pos < 0).collect();
+    let only_there: Vec<Pos> =
+        found.iter().map(|(_, chat_pos, _)| *chat_pos).filter(|pos| *pos < 0).collect();
     threads::set_sender(conn, root, user, &in_thread)?;
     merged_guests::hand_over_messages(conn, chat.id, user, &only_there)?;
     sent_counts::hand_over(conn, lane, (guest, user), &blocks)?;

@@ -19,7 +19,7 @@ use diesel::{
     sqlite::Sqlite,
 };
 
-use crate::core::model::{ChatId, ChatKind, GuestAccess, MessageId, Role, Timestamp, UserId};
+use crate::core::model::{ChatId, ChatKind, GuestAccess, MessageId, NotifyLevel, Role, Timestamp, UserId};
 
 /// A Rust type of a column that is never null. An `Option` of it is the type of a nullable column.
 pub(crate) trait Column: Sized {
@@ -52,6 +52,8 @@ column! {
     Timestamp: BigInt => |raw: i64| Self(raw),
     ChatKind: Text => |raw: String| Self::parse(&raw).unwrap_or(Self::Group),
     GuestAccess: Text => |raw: String| Self::parse(&raw).unwrap_or_default(),
+    // A level that this version does not know counts as the loudest one.
+    NotifyLevel: Text => |raw: String| Self::parse(&raw).unwrap_or_default(),
     Role: Text => |raw: String| Self::parse(&raw).unwrap_or(Self::Member),
 }
 

@@ -112,6 +112,7 @@ impl Checker<'_> {
         let messages = self.check_messages()?;
         self.check_reactions(&messages)?;
         self.check_pins(&messages)?;
+        self.check_drafts(&messages)?;
         check_threads::check(self, &messages)?;
         check_mentions::check(self, &messages)?;
         let replies = messages.iter().filter(|message| message.pos < 0).count() as i64;
@@ -122,7 +123,12 @@ impl Checker<'_> {
         self.check_members(&timeline)
     }
 
-    pub(super) fn differs(&mut self, what: &str, stored: impl std::fmt::Display, counted: impl std::fmt::Display) {
+    pub(super) fn differs(
+        &mut self,
+        what: &str,
+        stored: impl std::fmt::Display,
+        counted: impl std::fmt::Display,
+    ) {
         let chat = self.chat;
         self.report.differences.push(format!("chat {chat}: {what} is {stored}, counted {counted}"));
     }
@@ -201,6 +207,29 @@ impl Checker<'_> {
         let head = sql!("SELECT seq FROM chats WHERE id = ?", self.chat).one::<i64>(self.conn)?;
         if highest > head {
             self.differs("the number of a pin", highest, head);
+        }
+        Ok(())
+    }
+
+    /// Checks that drafts are of members, and that their threads and their number are right.
+    fn check_drafts(&mut self, messages: &[Checked]) -> Result<(), StorageError> {
+        let drafts = sql!(
+            "SELECT d.user_id, d.thread, EXISTS (SELECT 1 FROM members m WHERE m.chat_id = d.chat_id \
+                AND m.user_id = d.user_id AND m.left_seq IS NULL) FROM drafts d WHERE d.chat_id = ?",
+            self.chat
+        )
+        .rows::<(i64, i64, bool)>(self.conn)?;
+        let stored = sql!("SELECT draft_count FROM chats WHERE id = ?", self.chat).one::<i64>(self.conn)?;
+        self.expect("the number of drafts", stored, drafts.len() as i64);
+        for (user, thread, is_member) in drafts {
+            self.expect(&format!("whether user {user}, who has a draft, is a member"), true, is_member);
+            if thread != 0 && !messages.iter().any(|message| message.id == thread) {
+                self.differs(
+                    &format!("the thread of a draft of user {user}"),
+                    thread,
+                    "no message of the chat",
+                );
+            }
         }
         Ok(())
     }

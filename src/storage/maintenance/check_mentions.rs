@@ -26,7 +26,8 @@ row! {
 
 /// Checks the mentions of a chat. `messages`: all of the chat, by id.
 pub(super) fn check(checker: &mut Checker, messages: &[Checked]) -> Result<(), StorageError> {
-    let rows = sql!("SELECT {} FROM mentions e WHERE e.chat_id = ?", checker.chat).rows::<PlacedRow>(checker.conn)?;
+    let rows = sql!("SELECT {} FROM mentions e WHERE e.chat_id = ?", checker.chat)
+        .rows::<PlacedRow>(checker.conn)?;
     let places = places(messages);
     let by_id: HashMap<i64, &Checked> = messages.iter().map(|message| (message.id, message)).collect();
     let mut sums: BTreeMap<(i64, i64, i64), i64> = BTreeMap::new();

@@ -26,7 +26,8 @@ pub(super) fn check(checker: &mut Checker, messages: &[Checked]) -> Result<(), S
             checker.differs(&format!("message {}: its thread", message.id), "none", "a root");
         }
     }
-    let roots = sql!("SELECT root_id FROM threads WHERE chat_id = ?", checker.chat).rows::<i64>(checker.conn)?;
+    let roots =
+        sql!("SELECT root_id FROM threads WHERE chat_id = ?", checker.chat).rows::<i64>(checker.conn)?;
     for root in roots {
         replies.entry(root).or_default();
     }
@@ -65,7 +66,11 @@ fn check_thread(checker: &mut Checker, root: &Checked, replies: &[&Checked]) -> 
     let last = live.last().map_or((0, 0, 0), |(reply, pos)| (*pos, reply.id, reply.sender));
     let found = (head.last_live_pos, head.last_reply.0, head.last_sender.0);
     checker.expect(&format!("{name}: the last position"), head.last_pos, replies.len() as i64);
-    checker.expect(&format!("{name}: the number of tombstones"), head.deleted_count, (replies.len() - live.len()) as i64);
+    checker.expect(
+        &format!("{name}: the number of tombstones"),
+        head.deleted_count,
+        (replies.len() - live.len()) as i64,
+    );
     if found != last {
         checker.differs(&format!("{name}: the last reply"), format!("{found:?}"), format!("{last:?}"));
     }
@@ -100,8 +105,9 @@ fn check_thread(checker: &mut Checker, root: &Checked, replies: &[&Checked]) -> 
 
 /// Checks the counts of replies and of deleted ones per block.
 fn check_counts(checker: &mut Checker, root: MessageId, replies: &[&Checked]) -> Result<(), StorageError> {
-    let stored = sql!("SELECT sender_id, block, sent FROM sent_counts WHERE chat_id = ?", -root.0)
-        .rows::<(i64, i64, i64)>(checker.conn)?;
+    let stored =
+        sql!("SELECT sender_id, block, sent FROM sent_counts WHERE chat_id = ?", -root.0)
+            .rows::<(i64, i64, i64)>(checker.conn)?;
     let stored: BTreeMap<(i64, i64), i64> =
         stored.into_iter().map(|(sender, block, sent)| ((sender, block), sent)).collect();
     let (mut counted, mut sent) = (BTreeMap::new(), HashMap::<i64, i64>::new());
@@ -149,13 +155,19 @@ fn check_followers(checker: &mut Checker, root: MessageId, replies: &[&Checked])
     for user in members {
         let Some((followed, own)) = thread_queries::one(checker.conn, UserId(user), root)? else { continue };
         let read_pos = followed.follow.read_pos;
-        let is_unread = |reply: &Checked, pos: i64| pos > read_pos && reply.sender != user && !reply.is_deleted;
+        let is_unread =
+            |reply: &Checked, pos: i64| pos > read_pos && reply.sender != user && !reply.is_deleted;
         let counted = replies.iter().zip(1..).filter(|(reply, pos)| is_unread(reply, *pos)).count() as i64;
         checker.expect(&format!("thread {root}: the unread count of user {user}"), own.unread, counted);
         check_mentions::check_unread(checker, Lane::Thread(root), UserId(user), (read_pos, own.mentions))?;
-        let marker = replies.get((read_pos - 1).max(0) as usize).filter(|_| read_pos > 0).map(|reply| reply.id);
+        let marker =
+            replies.get((read_pos - 1).max(0) as usize).filter(|_| read_pos > 0).map(|reply| reply.id);
         let shown = own.last_read_message_id.map(|id| id.0);
-        checker.expect(&format!("thread {root}: the read marker of user {user}"), shown.unwrap_or(0), marker.unwrap_or(0));
+        checker.expect(
+            &format!("thread {root}: the read marker of user {user}"),
+            shown.unwrap_or(0),
+            marker.unwrap_or(0),
+        );
     }
     Ok(())
 }

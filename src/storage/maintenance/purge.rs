@@ -7,8 +7,8 @@ use crate::storage::{
     commands::succession,
     db::{sql::sql, steps::delete_some},
     tables::{
-        custom_values, follows, locks, members::clear_members, mentions, merged_guests, message_versions, pins, reactions,
-        threads,
+        custom_values, drafts, follows, locks, members::clear_members, mentions, merged_guests,
+        message_versions, pins, reactions, threads,
     },
 };
 
@@ -47,6 +47,7 @@ fn clear_chat(conn: &mut AnyConn) -> Result<bool, StorageError> {
             || mentions::clear_chat(conn, chat)?
             || message_versions::clear_chat(conn, chat)?
             || pins::clear_chat(conn, chat)?
+            || drafts::clear_chat(conn, chat)?
             || merged_guests::clear_chat(conn, chat)?
         {
             return Ok(true);

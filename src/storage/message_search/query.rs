@@ -131,7 +131,8 @@ type Step = Result<ControlFlow<()>, StorageError>;
 impl Search<'_> {
     fn run(&mut self, ids: Range<i64>) -> Step {
         // A small chat is scanned without the index.
-        let is_small = matches!(self.scope, Scope::Chat(chat) if chat.last_pos + chat.reply_count <= SMALL_CHAT);
+        let is_small =
+            matches!(self.scope, Scope::Chat(chat) if chat.last_pos + chat.reply_count <= SMALL_CHAT);
         let indexed = if is_small { 0 } else { segments::last_id(self.conn)? };
         let unindexed = ids.start.max(indexed.saturating_add(1));
         if unindexed < ids.end && self.scan(unindexed..ids.end)?.is_break() {

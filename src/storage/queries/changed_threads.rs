@@ -1,6 +1,6 @@
 //! What catch-up returns of threads: roots with their replies, and what changed for users who follow threads.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use super::threads;
 use crate::{
@@ -83,4 +83,19 @@ pub(super) fn add(
         None => events.push(Event { own, ..Event::new(chat.id, chat.seq, Change::OwnOnly) }),
     }
     Ok(true)
+}
+
+/// Adds the posting of a root that has got replies since.
+pub(super) fn split_root(
+    created: &HashMap<MessageId, Seq>,
+    thread: &mut ThreadChange,
+    additions: &mut BTreeMap<Seq, Change>,
+) {
+    if let Some(root) = &mut thread.root
+        && let Some(seq) = created.get(&root.message.id)
+    {
+        root.is_new = false;
+        let message = root.message.clone();
+        additions.insert(*seq, Change::MessagePosted { message, thread: ThreadChange::default() });
+    }
 }

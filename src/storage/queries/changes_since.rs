@@ -4,20 +4,24 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::{
-    chat_snapshot,
+    changed_members, changed_threads, chat_snapshot,
     membership::{self, MeRow},
-    pinned_messages, changed_threads, unread, unread_overview,
+    pinned_messages, unread, unread_overview,
 };
 use crate::{
     core::model::{
-        Change, Chat, ChatId, ChatSnapshot, Event, Lane, Me, Member, Message, MessageId, Pos, Seq, UserId, Viewer,
+        Change, Chat, ChatId, ChatSnapshot, Event, Lane, Me, Message, MessageId, Pos, Seq, UserId, Viewer,
         event::{MarkerMoved, MeChanged, MembersChanged, ThreadChange},
         threads::UnreadInChat,
     },
     storage::{
         AnyConn, StorageError, StoragePolicy,
         db::{row::row, sql::sql},
-        tables::{chats, members, mentions, merged_guests, messages, positions::{self, PostedUpTo}, users},
+        tables::{
+            chats, members, mentions, merged_guests, messages,
+            positions::{self, PostedUpTo},
+            users,
+        },
     },
 };
 
@@ -129,14 +133,17 @@ fn split_additions(
     for event in events.iter_mut() {
         match &mut event.change {
             Change::MessagePosted { message, thread } => {
-                split_root(&created, thread, &mut additions);
+                changed_threads::split_root(&created, thread, &mut additions);
                 let Some(seq) = created.get(&message.id) else { continue };
                 let (message, thread) = (message.clone(), std::mem::take(thread));
                 let without_root = ThreadChange { root: None, ..thread.clone() };
-                additions.insert(*seq, Change::MessagePosted { message: message.clone(), thread: without_root });
+                additions
+                    .insert(*seq, Change::MessagePosted { message: message.clone(), thread: without_root });
                 event.change = Change::MessageEdited { message, thread };
             }
-            Change::MessageDeleted { thread, .. } => split_root(&created, thread, &mut additions),
+            Change::MessageDeleted { thread, .. } => {
+                changed_threads::split_root(&created, thread, &mut additions)
+            }
             Change::MembersChanged(change) => {
                 for member in std::mem::take(&mut change.added) {
                     let joined = members::joined_seq(conn, chat.id, member.user.id)?;
@@ -167,21 +174,6 @@ fn split_additions(
     Ok(())
 }
 
-/// Adds the posting of a root that has got replies since.
-fn split_root(
-    created: &HashMap<MessageId, Seq>,
-    thread: &mut ThreadChange,
-    additions: &mut BTreeMap<Seq, Change>,
-) {
-    if let Some(root) = &mut thread.root
-        && let Some(seq) = created.get(&root.message.id)
-    {
-        root.is_new = false;
-        let message = root.message.clone();
-        additions.insert(*seq, Change::MessagePosted { message, thread: ThreadChange::default() });
-    }
-}
-
 /// Returns the events since a number, or `None` if there are too many. `listeners`, sorted by id, also
 /// receive their own private changes.
 fn events(
@@ -197,7 +189,7 @@ fn events(
     }
     let mut changes = message_changes(conn, policy, chat, since, known)?;
     pinned_messages::add_changes(conn, policy, chat, (since, MAX_EVENTS as i64 + 1), &mut changes)?;
-    let Some(members) = member_changes(conn, chat, since)? else { return Ok(None) };
+    let Some(members) = changed_members::changes(conn, chat, since, MAX_EVENTS)? else { return Ok(None) };
     changes.extend(members);
     if chat.member_count <= policy.receipts_max_members {
         changes.extend(marker_changes(conn, chat, since, listeners)?);
@@ -247,7 +239,13 @@ fn message_changes(
     if known.replies < chat.reply_count {
         found.extend(messages::range(conn, chat.id, -chat.reply_count..=-known.replies - 1)?);
     }
-    found.extend(messages::changed(conn, chat.id, since, -known.replies..=known.last, MAX_EVENTS as i64 + 1)?);
+    found.extend(messages::changed(
+        conn,
+        chat.id,
+        since,
+        -known.replies..=known.last,
+        MAX_EVENTS as i64 + 1,
+    )?);
     let readers = members::readers(conn, chat, policy.receipts_max_members)?;
     let mut last_message = messages::last_live(conn, chat)?;
     if let Some(last) = &mut last_message {
@@ -271,37 +269,6 @@ fn message_changes(
         changes.push((seq, change));
     }
     Ok(changes)
-}
-
-/// Returns joins, departures and role changes, one event per number. `None`: there are too many.
-fn member_changes(conn: &mut AnyConn, chat: &Chat, since: Seq) -> Result<Option<Changes>, StorageError> {
-    let rows = sql!(
-        "SELECT user_id, member_seq, joined_seq, left_seq FROM members \
-         WHERE chat_id = ? AND member_seq > ? ORDER BY member_seq LIMIT ?",
-        chat.id,
-        since,
-        MAX_EVENTS as i64 + 1
-    )
-    .rows::<(UserId, Seq, Seq, Option<Seq>)>(conn)?;
-    if rows.len() > MAX_EVENTS {
-        return Ok(None);
-    }
-    let ids: Vec<UserId> = rows.iter().map(|(user, ..)| *user).collect();
-    let present = members::among(conn, chat.id, &ids)?;
-    let find = |user: UserId| -> Option<Member> { present.iter().find(|m| m.user.id == user).cloned() };
-    let mut changes: Changes = Vec::new();
-    for (user, seq, joined, left) in rows {
-        if changes.last().is_none_or(|(last, _)| *last != seq) {
-            changes.push((seq, Change::MembersChanged(MembersChanged::none(chat.member_count))));
-        }
-        let Some((_, Change::MembersChanged(change))) = changes.last_mut() else { continue };
-        match (left, find(user)) {
-            (Some(_), _) | (None, None) => change.removed.push(user),
-            (None, Some(member)) if joined > since => change.added.push(member),
-            (None, Some(member)) => change.changed.push(member),
-        }
-    }
-    Ok(Some(changes))
 }
 
 row! {
@@ -348,7 +315,8 @@ fn marker_changes(
     for row in rows {
         let (user, Some(last_read_message_id)) = (row.own.user_id, row.read_message_id) else { continue };
         let own = own(conn, chat, row.own, listeners)?;
-        let (me, (unread_count, unread_mentions)) = own.map_or((None, (0, 0)), |(me, counts)| (Some(me), counts));
+        let (me, (unread_count, unread_mentions)) =
+            own.map_or((None, (0, 0)), |(me, counts)| (Some(me), counts));
         let moved = MarkerMoved { user, last_read_message_id, unread_count, unread_mentions, me };
         changes.push((row.read_seq, Change::MarkerMoved(moved)));
     }
@@ -405,5 +373,5 @@ fn own(
     }
     let after = unread::counted_after(read_pos, me.unread_pos);
     let mentions = mentions::count_after(conn, Lane::Chat(chat.id), user_id, after)?;
-    Ok(Some((me.into(), (unread::count(conn, chat, user_id, after)?, mentions))))
+    Ok(Some((me.of(chat.kind), (unread::count(conn, chat, user_id, after)?, mentions))))
 }

@@ -33,6 +33,8 @@ pub fn snapshot_of(
             message.note_readers(&members::readers(conn, &chat, max)?);
         }
     }
+    // It changes without a sequence number, so a snapshot could not keep it up to date.
+    let chat = Chat { draft_count: 0, ..chat };
     Ok(ChatSnapshot { chat, members, admins, last_message })
 }
 

@@ -3,7 +3,8 @@
 use super::unread;
 use crate::{
     core::model::{
-        Chat, ChatId, ChatKind, Lane, Me, MessageId, Pos, Refusal, Role, Seq, Timestamp, UserId, Viewer,
+        Chat, ChatId, ChatKind, Lane, Me, MessageId, NotifyLevel, Pos, Refusal, Role, Seq, Timestamp, UserId,
+        Viewer,
         permission::{Ability, Subject, authorize},
         records::Message,
     },
@@ -109,15 +110,18 @@ row! {
         muted_until: Option<Timestamp>,
         unread_pos: Option<Pos>,
         unread_message_id: Option<MessageId>,
+        notify: Option<NotifyLevel>,
     }
 }
 
-impl From<MeRow> for Me {
-    fn from(row: MeRow) -> Self {
-        Self {
-            muted_until: row.muted_until,
-            is_pinned: row.is_pinned.unwrap_or(false),
-            unread_from: row.unread_message_id,
+impl MeRow {
+    /// Returns the preferences in a chat of this kind.
+    pub(crate) fn of(self, kind: ChatKind) -> Me {
+        Me {
+            muted_until: self.muted_until,
+            is_pinned: self.is_pinned.unwrap_or(false),
+            unread_from: self.unread_message_id,
+            notify: self.notify.unwrap_or_else(|| kind.default_level()),
         }
     }
 }
@@ -150,6 +154,7 @@ row! {
 
 impl MembershipRow {
     pub(crate) fn of(self, user: UserId) -> Membership {
+        let kind = self.chat.chat_type;
         Membership {
             chat: self.chat.into(),
             user,
@@ -157,7 +162,7 @@ impl MembershipRow {
             read_pos: self.read_pos.unwrap_or(0),
             last_read_message_id: self.read_message_id,
             unread_pos: self.me.unread_pos,
-            me: self.me.into(),
+            me: self.me.of(kind),
             me_seq: self.me_seq.unwrap_or(0),
             is_blocked: false,
             is_staff: false,

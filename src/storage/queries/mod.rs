@@ -1,5 +1,6 @@
 //! Queries that read several tables.
 
+pub(crate) mod changed_members;
 pub mod changed_threads;
 pub mod changes_since;
 pub(crate) mod chat_cache;

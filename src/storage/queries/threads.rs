@@ -75,9 +75,8 @@ pub fn followed(conn: &mut AnyConn, user: UserId) -> Result<Vec<Followed>, Stora
     )
     .rows::<FollowedRow>(conn)?;
     let memberships = if rows.is_empty() { Vec::new() } else { memberships(conn, user)? };
-    let holds = |row: &FollowedRow| {
-        memberships.binary_search(&(row.thread.chat_id.0, row.joined_seq)).is_ok()
-    };
+    let holds =
+        |row: &FollowedRow| memberships.binary_search(&(row.thread.chat_id.0, row.joined_seq)).is_ok();
     Ok(rows.into_iter().filter(holds).map(Followed::from).collect())
 }
 
@@ -88,7 +87,11 @@ impl From<FollowedRow> for Followed {
 }
 
 /// Returns what is unread in the threads of a chat that a user follows, in order of their roots.
-pub fn unread_in_chat(conn: &mut AnyConn, user: UserId, chat: ChatId) -> Result<Vec<OwnThread>, StorageError> {
+pub fn unread_in_chat(
+    conn: &mut AnyConn,
+    user: UserId,
+    chat: ChatId,
+) -> Result<Vec<OwnThread>, StorageError> {
     let rows = sql!(
         "SELECT {} FROM follows f JOIN threads t ON t.root_id = f.root_id \
          WHERE f.chat_id = ? AND f.user_id = ? AND f.is_followed AND f.read_pos < t.last_live_pos",
@@ -164,7 +167,11 @@ pub fn page(
 }
 
 /// Returns whether a thread has unread replies. Only if the last one is the user's own, they are counted.
-fn has_unread(conn: &mut AnyConn, user: UserId, Followed { thread, follow }: &Followed) -> Result<bool, StorageError> {
+fn has_unread(
+    conn: &mut AnyConn,
+    user: UserId,
+    Followed { thread, follow }: &Followed,
+) -> Result<bool, StorageError> {
     if thread.last_live_pos <= follow.read_pos {
         return Ok(false);
     }

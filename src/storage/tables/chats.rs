@@ -60,6 +60,7 @@ pub fn insert(conn: &mut AnyConn, new: &NewRow) -> Result<Chat, StorageError> {
         deleted_count: 0,
         reply_count: 0,
         member_count: new.member_count,
+        draft_count: 0,
         is_public: new.is_public,
         object: new.object.cloned(),
         guest_access: new.guest_access,

@@ -5,11 +5,7 @@ use crate::{
     core::model::{ChatId, MessageId, Pos, Seq, UserId, threads::Follow},
     storage::{
         AnyConn, StorageError,
-        db::{
-            row::row,
-            sql::sql,
-            steps::delete_some,
-        },
+        db::{row::row, sql::sql, steps::delete_some},
     },
 };
 

@@ -283,7 +283,7 @@ pub fn join(
          SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, value FROM ? AS users WHERE TRUE \
          ON CONFLICT (chat_id, user_id) DO UPDATE SET role = excluded.role, joined_at = excluded.joined_at, \
          joined_seq = excluded.joined_seq, member_seq = excluded.member_seq, read_seq = excluded.read_seq, \
-         is_pinned = FALSE, muted_until = NULL, unread_pos = NULL, unread_message_id = NULL, me_seq = 0, \
+         is_pinned = FALSE, muted_until = NULL, notify = NULL, unread_pos = NULL, unread_message_id = NULL, me_seq = 0, \
          left_seq = NULL, is_own = excluded.is_own, read_pos = excluded.read_pos, read_message_id = excluded.read_message_id, \
          from_pos = excluded.from_pos, from_message_id = excluded.from_message_id",
         chat.id,
@@ -363,24 +363,24 @@ pub fn set_marker(
     Ok(())
 }
 
-/// Stores a member's own settings. `unread_pos`: the position of `me.unread_from`. `seq`: the sequence number
-/// of the change.
+/// Stores a member's own settings, as the chat's latest change. `unread_pos`: the position of `me.unread_from`.
 pub fn set_me(
     conn: &mut AnyConn,
-    chat: ChatId,
+    chat: &Chat,
     user: UserId,
     (me, unread_pos): (&Me, Option<Pos>),
-    seq: Seq,
 ) -> Result<(), StorageError> {
+    let is_default = me.notify == chat.kind.default_level();
     sql!(
-        "UPDATE members SET muted_until = ?, is_pinned = ?, unread_message_id = ?, unread_pos = ?, me_seq = ? \
-         WHERE chat_id = ? AND user_id = ?",
+        "UPDATE members SET muted_until = ?, is_pinned = ?, unread_message_id = ?, unread_pos = ?, notify = ?, \
+         me_seq = ? WHERE chat_id = ? AND user_id = ?",
         me.muted_until.map(|until| until.0),
         me.is_pinned,
         me.unread_from,
         unread_pos,
-        seq,
-        chat,
+        if is_default { None } else { Some(me.notify.as_str()) },
+        chat.seq,
+        chat.id,
         user
     )
     .run(conn)?;

@@ -105,13 +105,7 @@ pub(crate) fn at(conn: &mut AnyConn, lane: Lane, pos: Pos) -> Result<Vec<Mention
     Ok(rows.rows::<MentionRow>(conn)?)
 }
 
-fn count(
-    conn: &mut AnyConn,
-    lane: Lane,
-    pos: Pos,
-    weight: i64,
-    users: &[i64],
-) -> Result<(), StorageError> {
+fn count(conn: &mut AnyConn, lane: Lane, pos: Pos, weight: i64, users: &[i64]) -> Result<(), StorageError> {
     sql!(
         // Without WHERE, SQLite would parse ON as part of a join.
         "INSERT INTO mention_counts (lane, block, weight, user_id) SELECT ?, ?, ?, value FROM ? AS users WHERE TRUE \
@@ -169,7 +163,8 @@ pub fn hand_over(
         if moved > 0 {
             count(conn, lane, pos, weight, &[user.0])?;
         } else {
-            sql!("DELETE FROM mentions WHERE user_id = ? AND lane = ? AND pos = ?", guest, key, pos).run(conn)?;
+            sql!("DELETE FROM mentions WHERE user_id = ? AND lane = ? AND pos = ?", guest, key, pos)
+                .run(conn)?;
         }
     }
     Ok(())

@@ -117,9 +117,9 @@ pub fn take_place(
     sql!("DELETE FROM members WHERE chat_id = ? AND user_id = ?", chat.id, user).run(conn)?;
     sql!(
         "INSERT INTO members (chat_id, user_id, role, joined_at, joined_seq, member_seq, read_seq, read_pos, \
-         read_message_id, from_pos, from_message_id, is_own, is_pinned, muted_until) \
+         read_message_id, from_pos, from_message_id, is_own, is_pinned, muted_until, notify) \
          SELECT chat_id, ?, role, joined_at, ?, ?, ?, read_pos, read_message_id, from_pos, from_message_id, is_own, \
-         is_pinned, muted_until FROM members WHERE chat_id = ? AND user_id = ?",
+         is_pinned, muted_until, notify FROM members WHERE chat_id = ? AND user_id = ?",
         user,
         chat.seq,
         chat.seq,

@@ -4,6 +4,7 @@ pub mod blocks;
 pub mod chats;
 pub mod custom_values;
 pub mod dm_partners;
+pub mod drafts;
 pub mod event_cursors;
 pub mod external_users;
 pub mod follows;

@@ -157,18 +157,12 @@ pub fn add_participant(
 
 /// Returns the position of a sender's first reply that is not deleted; 0 if all are, `None` if there are none.
 pub fn first_of(conn: &mut AnyConn, root: MessageId, user: UserId) -> Result<Option<Pos>, StorageError> {
-    let row =
-        sql!("SELECT first_pos FROM thread_participants WHERE root_id = ? AND user_id = ?", root, user);
+    let row = sql!("SELECT first_pos FROM thread_participants WHERE root_id = ? AND user_id = ?", root, user);
     Ok(row.first(conn)?)
 }
 
 /// Stores the position of a sender's first reply that is not deleted; 0 if all are.
-pub fn set_first(
-    conn: &mut AnyConn,
-    root: MessageId,
-    user: UserId,
-    first: Pos,
-) -> Result<(), StorageError> {
+pub fn set_first(conn: &mut AnyConn, root: MessageId, user: UserId, first: Pos) -> Result<(), StorageError> {
     sql!(
         "INSERT INTO thread_participants (root_id, user_id, first_pos) VALUES (?, ?, ?) \
          ON CONFLICT (root_id, user_id) DO UPDATE SET first_pos = excluded.first_pos",
@@ -232,11 +226,7 @@ pub fn next_of(
 }
 
 /// Finds a thread of a chat with replies of a sender.
-pub fn with_sender(
-    conn: &mut AnyConn,
-    chat: ChatId,
-    sender: UserId,
-) -> Result<Option<Thread>, StorageError> {
+pub fn with_sender(conn: &mut AnyConn, chat: ChatId, sender: UserId) -> Result<Option<Thread>, StorageError> {
     let row = sql!(
         "SELECT {} FROM thread_participants p JOIN threads t ON t.root_id = p.root_id \
          WHERE p.user_id = ? AND t.chat_id = ? ORDER BY p.root_id LIMIT 1",
@@ -273,7 +263,8 @@ pub fn set_sender(
     to: UserId,
     places: &[Pos],
 ) -> Result<(), StorageError> {
-    sql!("UPDATE thread_replies SET sender_id = ? WHERE root_id = ? AND pos IN ?", to, root, places).run(conn)?;
+    sql!("UPDATE thread_replies SET sender_id = ? WHERE root_id = ? AND pos IN ?", to, root, places)
+        .run(conn)?;
     Ok(())
 }
 
@@ -283,7 +274,8 @@ pub fn clear_chat(conn: &mut AnyConn, chat: ChatId) -> Result<bool, StorageError
     let Some(root) = row.first::<MessageId>(conn)? else { return Ok(false) };
     let is_left = delete_some!(conn, "thread_replies", "root_id, pos", "root_id = ?", root)? as i64 == STEP
         || delete_some!(conn, "thread_participants", "root_id, user_id", "root_id = ?", root)? as i64 == STEP
-        || delete_some!(conn, "sent_counts", "chat_id, sender_id, block", "chat_id = ?", -root.0)? as i64 == STEP
+        || delete_some!(conn, "sent_counts", "chat_id, sender_id, block", "chat_id = ?", -root.0)? as i64
+            == STEP
         || delete_some!(conn, "tombstone_counts", "chat_id, sender_id, level, block", "chat_id = ?", -root.0)?
             as i64
             == STEP;

@@ -86,12 +86,7 @@ pub struct Totals {
 }
 
 /// Counts the deleted messages of a sender.
-pub fn of_sender(
-    conn: &mut AnyConn,
-    lane: Lane,
-    sender: UserId,
-    last_pos: Pos,
-) -> Result<i64, StorageError> {
+pub fn of_sender(conn: &mut AnyConn, lane: Lane, sender: UserId, last_pos: Pos) -> Result<i64, StorageError> {
     blocks(conn, lane, sender, LEVELS, 0, block_of(last_pos, LEVELS) + 1)
 }
 
@@ -138,17 +133,14 @@ pub fn last_live_before(conn: &mut AnyConn, lane: Lane, pos: Pos) -> Result<Pos,
 }
 
 /// Returns the last position from `start` up to, but not including, `end` whose message is not deleted.
-fn last_live_in(
-    conn: &mut AnyConn,
-    lane: Lane,
-    start: Pos,
-    end: Pos,
-) -> Result<Option<Pos>, StorageError> {
+fn last_live_in(conn: &mut AnyConn, lane: Lane, start: Pos, end: Pos) -> Result<Option<Pos>, StorageError> {
     macro_rules! find {
         ($rows:literal, $id:expr) => {
             sql!(
                 concat!(
-                    "SELECT pos FROM ", $rows, " = ? AND pos >= ? AND pos < ? AND NOT is_deleted \
+                    "SELECT pos FROM ",
+                    $rows,
+                    " = ? AND pos >= ? AND pos < ? AND NOT is_deleted \
                      ORDER BY pos DESC LIMIT 1"
                 ),
                 $id,
@@ -188,7 +180,9 @@ fn deleted_in(
         ($rows:literal, $id:expr) => {
             sql!(
                 concat!(
-                    "SELECT count(*) FROM ", $rows, " = ? AND pos BETWEEN ? AND ? AND is_deleted \
+                    "SELECT count(*) FROM ",
+                    $rows,
+                    " = ? AND pos BETWEEN ? AND ? AND is_deleted \
                      AND (? = 0 OR sender_id = ?)"
                 ),
                 $id,

@@ -1,6 +1,7 @@
 //! All operations of the storage, by function.
 
 mod reads;
+mod threads;
 mod writes;
 
 use greenroom::{
@@ -30,7 +31,7 @@ pub(crate) struct Action {
 
 /// Returns all actions.
 pub(crate) fn all() -> Vec<Action> {
-    reads::all().into_iter().chain(writes::all()).collect()
+    reads::all().into_iter().chain(writes::all()).chain(threads::all()).collect()
 }
 
 fn reads(name: &'static str, work: fn(&mut AnyConn, &World) -> Result<(), StorageError>) -> Action {

@@ -24,7 +24,7 @@ use greenroom::{
             user_search,
         },
         tables::{
-            blocks, chats, custom_values::CustomFilter, dm_partners, event_cursors, external_users,
+            blocks, chats, custom_values::CustomFilter, dm_partners, drafts, event_cursors, external_users,
             foreign_hashes, join_counts, members, message_versions, messages, positions, quotes, revocations,
             sessions, settings, tokens, user_custom, users,
         },
@@ -243,6 +243,7 @@ fn of_messages() -> Vec<Action> {
         reads("earlier texts of a message", |conn, world| {
             message_versions::of(conn, HISTORY, world.message(HISTORY, 60)).map(drop)
         }),
+        reads("drafts", |conn, _| drafts::of_user(conn, TALKER).map(drop)),
         reads("pinned messages", |conn, _| {
             let chat = membership::authorized(conn, HISTORY, SILENT, Ability::TakePart)?.chat;
             pinned_messages::of_chat(conn, &policy(), &chat).map(drop)

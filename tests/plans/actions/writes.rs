@@ -6,12 +6,13 @@ use diesel::connection::SimpleConnection;
 use greenroom::{
     core::{
         model::{
-            ChatId, ChatKind, Command, Contacts, Custom, CustomChange, GuestAccess, HostObject, NewMessage,
-            Role, Timestamp, UserCard, UserId,
+            ChatId, ChatKind, Command, Contacts, Custom, CustomChange, GuestAccess, HostObject, NewDraft,
+            NewMessage, Role, Timestamp, UserCard, UserId,
             command::{Action as Asked, MeChange, MessageEdit, NewChat, NewRoom, ReactIntent, UnreadMark},
             credential::{Credential, Origin},
             emoji::Emoji,
-            text::{ClientId, MessageBody, Title, Username},
+            mentions::{Mention, Mentions, NewMentions},
+            text::{ClientId, DraftText, MessageBody, Title, Username},
         },
         text_index::Words,
     },
@@ -56,7 +57,7 @@ fn ask(conn: &mut AnyConn, chat: ChatId, by: UserId, action: Asked) -> Result<()
     apply(conn, &policy(), &Command { chat, by, action }).map(drop)
 }
 
-fn post_by(user: UserId, client_id: Option<&str>) -> Asked {
+pub(super) fn post_by(user: UserId, client_id: Option<&str>) -> Asked {
     let sender = UserCard {
         id: user,
         username: format!("user{user}"),
@@ -71,6 +72,18 @@ fn post_by(user: UserId, client_id: Option<&str>) -> Asked {
             ..MessageBody::parse("hello").unwrap().into()
         },
     }
+}
+
+/// Replies in the long thread, and mentions the sender of all messages.
+fn reply_by(user: UserId) -> Asked {
+    let mut action = post_by(user, None);
+    if let Asked::PostMessage { new, .. } = &mut action {
+        new.thread = Some(ROOT);
+        let users = vec![Mention { id: TALKER, at: None }];
+        let mentions = Mentions { users, ..Mentions::default() };
+        new.mentions = Some(Box::new(NewMentions { mentions, connected: Vec::new() }));
+    }
+    action
 }
 
 fn change() -> CustomChange {
@@ -106,7 +119,11 @@ fn of_messages() -> Vec<Action> {
                 .map(drop)
         }),
         writes("edit an old message", |conn, world| {
-            let edit = MessageEdit { body: MessageBody::parse("better").ok(), custom: Some(change()) };
+            let edit = MessageEdit {
+                body: MessageBody::parse("better").ok(),
+                custom: Some(change()),
+                ..MessageEdit::default()
+            };
             ask(conn, HISTORY, TALKER, Asked::EditMessage { message: world.message(HISTORY, 5), edit })
         }),
         writes("forward and quote a message", |conn, world| {
@@ -123,6 +140,27 @@ fn of_messages() -> Vec<Action> {
                 ask(conn, HISTORY, TALKER, Asked::Pin { message, is_pinned })?;
             }
             Ok(())
+        }),
+        writes("save and remove a draft", |conn, world| {
+            let thread = Some(world.message(HISTORY, 50));
+            for text in ["one", "two", ""] {
+                let draft = NewDraft {
+                    content: DraftText::parse(text).unwrap(),
+                    reply_to: thread,
+                    mentions: Mentions::default(),
+                };
+                ask(conn, HISTORY, SILENT, Asked::SaveDraft { thread, draft })?;
+            }
+            ask(conn, HISTORY, SILENT, Asked::RemoveDraft { thread })
+        }),
+        writes("send a draft", |conn, _| {
+            let draft = NewDraft {
+                content: DraftText::parse("one").unwrap(),
+                reply_to: None,
+                mentions: Mentions::default(),
+            };
+            ask(conn, HISTORY, SILENT, Asked::SaveDraft { thread: None, draft })?;
+            ask(conn, HISTORY, SILENT, post_by(SILENT, None))
         }),
         writes("delete a pinned message", |conn, world| {
             ask(conn, HISTORY, TALKER, Asked::DeleteMessage { message: world.message(HISTORY, 10) })
@@ -301,6 +339,7 @@ fn of_users() -> Vec<Action> {
             let guest = commands::guests::create(conn, "Vera", "claimed-key")?.id();
             ask(conn, HISTORY, TALKER, Asked::AddMembers { users: vec![guest] })?;
             (0..20).try_for_each(|_| ask(conn, HISTORY, guest, post_by(guest, None)))?;
+            (0..20).try_for_each(|_| ask(conn, HISTORY, guest, reply_by(guest)))?;
             let chat = chats::find(conn, HISTORY)?.unwrap();
             let message = messages::last_id(conn, &chat)?.unwrap();
             ask(conn, HISTORY, guest, Asked::DeleteMessage { message })?;

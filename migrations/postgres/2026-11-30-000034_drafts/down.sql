@@ -1,0 +1,2 @@
+ALTER TABLE chats DROP COLUMN draft_count;
+DROP TABLE drafts;
