@@ -112,8 +112,9 @@ onBoth("the list of threads has the newest first, with what is unread", async (t
   await expect(items).toHaveText([/And when\?/]);
   await pane(anns).getByRole("button", { name: "Follow" }).click();
   await expect(items).toHaveCount(2);
-  await anns.locator("#threads-btn").click();
+  await anns.locator("#back-to-chats-btn").click();
   await expect(anns.locator("#chat-list")).toBeVisible();
+  await expect(anns.locator("#threads-btn")).toBeFocused();
   await bobs.locator("#threads-btn").click();
   await expect(bobs.locator("#thread-list .thread-item")).toHaveCount(2);
 });

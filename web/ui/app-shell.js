@@ -2,17 +2,18 @@
 
 import { AppContext } from "./app-context.js";
 import { Confirmation } from "./dialog.js";
-import { pickEmoji } from "./emoji.js";
-import { ForwardDialog } from "./forward.js";
-import { History } from "./history.js";
 import { errorText } from "./errors.js";
 import { html, useEffect, useLayoutEffect, useMemo, useRef, useState, useSubscription } from "./html.js";
 import { Close } from "./icons.js";
 import { ignoreImeKeys } from "./ime-keys.js";
+import { lazy } from "./lazy.js";
 import { copy } from "./text.js";
 import { t } from "./texts.js";
 import { useUnsent } from "./unsent.js";
 import { userStateOf } from "./user-state.js";
+
+const ForwardDialog = lazy(() => import("./forward.js").then(({ ForwardDialog }) => ForwardDialog));
+const History = lazy(() => import("./history.js").then(({ History }) => History));
 
 /** How long a toast is shown, in milliseconds. */
 const SHOWN = 6_000;
@@ -62,6 +63,7 @@ function UserShell({ client, changes, settings, openChat, children }) {
       showHistory: setHistoryOf,
       showForward: setForwarded,
       pickEmoji: async (at, onPick) => {
+        const { pickEmoji } = await import("./emoji.js");
         const emoji = await pickEmoji(picker.current, at);
         if (emoji) onPick(emoji);
       },

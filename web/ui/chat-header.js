@@ -1,13 +1,13 @@
 /** The header of a chat: its title, which can be edited in place, and its actions. */
 
-import { useAppContext, useAttempt, useMinute, useStore } from "./app-context.js";
+import { useAppContext, useAttempt, useStore } from "./app-context.js";
 import { ChatAvatar, otherOf } from "./avatar.js";
+import { ChatSubtitle } from "./chat-subtitle.js";
 import { ChatMenu, useChatActions } from "./chat-menu.js";
 import { html, useEffect, useRef, useState } from "./html.js";
 import { Back, Check, Close, Leave, People } from "./icons.js";
-import { isMuted, mutedText } from "./muting.js";
-import { fullNameOf, Identity, identityOf, titleOf } from "./people.js";
-import { ago, t } from "./texts.js";
+import { fullNameOf, titleOf } from "./people.js";
+import { t } from "./texts.js";
 
 /** @param {{chatId: number, onBack: () => void, onMembers: () => void, onSearch: () => void, onDate: () => void, onGone: () => void}} props */
 export function ChatHeader({ chatId, onBack, onMembers, onSearch, onDate, onGone }) {
@@ -65,25 +65,6 @@ function BlockedNote({ chat, actions }) {
 const BackButton = ({ onBack }) => html`
   <button type="button" class="gr-icon-button gr-back" aria-label=${t("backToChats")} onClick=${onBack}><${Back} /></button>
 `;
-
-export function ChatSubtitle({ chat }) {
-  const { client } = useAppContext();
-  useMinute();
-  const me = useStore((state) => state.me);
-  const identity = identityOf(chat, me) && html`<${Identity} chat=${chat} me=${me} />`;
-  return html`${identity}<${MembersOrPresence} chat=${chat} isNamed=${identity !== null} />${isMuted(client, chat) && html`<span class="gr-muted-note"> · ${mutedText(client, chat)}</span>`}`;
-}
-
-function MembersOrPresence({ chat, isNamed }) {
-  const me = useStore((state) => state.me);
-  const other = chat.chat_type === "dm" ? otherOf(chat, me) : null;
-  const presence = useStore((state) => state.presence.get(other?.id));
-  if (!other) return t("members", { count: chat.member_count });
-  if (other.id === me?.id) return t("notes");
-  const seen = presence?.is_online ? t("online") : presence?.last_seen && t("lastSeen", { time: ago(presence.last_seen) });
-  if (!isNamed) return seen || `@${other.username}`;
-  return seen ? ` · ${seen}` : null;
-}
 
 function TitleForm({ chat, onEnd }) {
   const { client } = useAppContext();

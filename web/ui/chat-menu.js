@@ -3,9 +3,9 @@
 import { useAppContext, useAttempt } from "./app-context.js";
 import { otherOf } from "./avatar.js";
 import { useBlock } from "./blocks.js";
+import { mayManage } from "./chat-rights.js";
 import { html, useLayoutEffect, useRef, useState } from "./html.js";
 import { Bell, Block, Calendar, Clock, Edit, More, Mute, People, Pin, Search, Trash, Unread } from "./icons.js";
-import { mayManage } from "./members.js";
 import { Menu, MenuItem } from "./menu.js";
 import { endOfSpan, isMuted, spans } from "./muting.js";
 import { Levels } from "./notify-level.js";

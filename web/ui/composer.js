@@ -3,9 +3,11 @@
 import { useAppContext } from "./app-context.js";
 import { classes, focusedBeside, html, useEffect, useId, useMedia, useRef, useState } from "./html.js";
 import { Check, Close, Edit, Reply, Send, Smile } from "./icons.js";
-import { useMentionPicker } from "./mention-picker.js";
+import { lazy } from "./lazy.js";
 import { QuoteText } from "./quote.js";
 import { t } from "./texts.js";
+
+const MentionPicker = lazy(() => import("./mention-picker.js").then(({ MentionPicker }) => MentionPicker));
 
 /**
  * @param {object} props
@@ -22,7 +24,8 @@ export function Composer({ composer, id, class: kind = "", label, onSent, hasFoc
   // On touch screens Enter inserts a new line: their keyboards have no Shift+Enter.
   const isTouched = useMedia("(pointer: coarse)");
   const { editing, replyTo, text } = composer;
-  const picker = useMentionPicker(composer, field);
+  const picker = useRef(/** @type {import("./mention-picker.js").PickerHandle | null} */ (null));
+  const look = () => picker.current?.look();
 
   useEffect(
     () =>
@@ -52,7 +55,7 @@ export function Composer({ composer, id, class: kind = "", label, onSent, hasFoc
     }
   };
   const onKeyDown = (event) => {
-    if (picker.onKey(event)) null;
+    if (picker.current?.onKey(event)) null;
     else if (event.key === "Enter" && (isTouched ? event.ctrlKey || event.metaKey : !event.shiftKey)) submit();
     else if (event.key === "Escape" && editing) composer.cancel();
     else if (event.key === "Escape" && replyTo) composer.cancelReply();
@@ -93,13 +96,14 @@ export function Composer({ composer, id, class: kind = "", label, onSent, hasFoc
           <button type="button" class="gr-icon-button reply-cancel-btn" aria-label=${t("cancelReply")} onClick=${() => composer.cancelReply()}><${Close} /></button>
         </div>
       `}
-      ${picker.list}
+      ${text.includes("@") && html`<${MentionPicker} composer=${composer} field=${field} handle=${picker} />`}
       <div class="gr-composer-field">
         <span class="gr-grows" data-text=${text}>
           <textarea ref=${field} id=${id} class=${kind} rows="1" aria-label=${label} placeholder=${label} dir=${text === "" ? undefined : "auto"}
             aria-describedby=${replyTo && !editing ? `${quote} ${hint}` : hint} value=${text} enterkeyhint=${isTouched ? "enter" : "send"} autocapitalize="sentences"
             autocomplete="off" aria-invalid=${isTooLong ? "true" : undefined}
-            onInput=${(event) => (composer.type(event.currentTarget.value), picker.look())} onKeyDown=${onKeyDown} ...${picker.attributes}></textarea>
+            onInput=${(event) => (composer.type(event.currentTarget.value), look())} onKeyDown=${onKeyDown} onSelect=${look} onKeyUp=${look} onClick=${look}
+            onBlur=${() => picker.current?.leave()} aria-autocomplete="list" aria-haspopup="listbox"></textarea>
         </span>
         <button type="button" class="gr-icon-button" aria-label=${t("insertEmoji")} title=${t("insertEmoji")}
           onClick=${(event) => app.pickEmoji(event.currentTarget, insert)}><${Smile} /></button>

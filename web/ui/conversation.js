@@ -1,16 +1,17 @@
 /** An open chat: its header, its messages, the composer, and an open thread. */
 
 import { useAppContext, useAttempt, useRetry, useStore } from "./app-context.js";
-import { readUpTo } from "./chat-reading.js";
 import { Composer } from "./composer.js";
 import { retriedErrorText } from "./errors.js";
 import { html, useEffect, useLatest, useMemo, useRef, useState } from "./html.js";
-import { timelineOf } from "./lanes.js";
+import { readUpTo, timelineOf } from "./lanes.js";
+import { lazy } from "./lazy.js";
 import { keepLoaded } from "./loaded-chats.js";
 import { Skeletons, MessageList } from "./message-list.js";
 import { PinBar } from "./pins.js";
 import { t } from "./texts.js";
-import { ThreadPane } from "./thread.js";
+
+const ThreadPane = lazy(() => import("./thread.js").then(({ ThreadPane }) => ThreadPane));
 
 /**
  * A position in a chat.

@@ -1,7 +1,5 @@
 /** What a message list shows: the timeline of a chat, or the replies of a thread. */
 
-import { readUpTo } from "./chat-reading.js";
-
 /**
  * @typedef {object} Lane
  * @property {number} key names it: the id of the chat, or the negative id of the root
@@ -26,6 +24,10 @@ import { readUpTo } from "./chat-reading.js";
  * @property {number} readUpTo the last message that the user has read
  * @property {number | null} unreadFrom from this message on the user marked all as unread
  */
+
+/** Returns the last message that the user has read; before any, the last one from before the user joined. */
+export const readUpTo = (chat, me) =>
+  chat.last_read_message_id ?? chat.members.find(({ id }) => id === me?.id)?.read_from_message_id ?? 0;
 
 /** The timeline of a chat. @returns {Lane} */
 export const timelineOf = (client, chatId) => ({

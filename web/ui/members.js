@@ -2,16 +2,13 @@
 
 import { useAppContext, useStore } from "./app-context.js";
 import { Avatar } from "./avatar.js";
+import { mayManage } from "./chat-rights.js";
 import { Dialog } from "./dialog.js";
 import { html, useEffect, useLayoutEffect, useRef, useState } from "./html.js";
 import { Add, Check, Search } from "./icons.js";
 import { MemberList } from "./member-list.js";
 import { MATCH, Names, SEARCH_FIELD, useSearch } from "./people.js";
 import { t } from "./texts.js";
-
-/** Whether a user may do what admins may. Staff may in public rooms of an object. */
-export const mayManage = (chat, me) =>
-  chat.my_role === "admin" || (me.is_staff && chat.chat_type === "room" && chat.is_public && chat.object !== null);
 
 export function Members({ chatId, onClose }) {
   const chat = useStore((state) => state.chats.get(chatId));

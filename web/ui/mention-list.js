@@ -17,7 +17,7 @@ export function MentionList({ selected, address, onSelect }) {
   const [problem, setProblem] = useState(/** @type {any} */ (null));
   useMinute();
   // A change during a load may not be in its answer.
-  const loading = useRef({ isOn: false, isLate: false });
+  const loading = useRef({ isOn: false, isLate: false, ids: new Set() });
   /** Loads so many pages from the top, since new mentions move all others. */
   const load = useLatest(async (count = page.count) => {
     loading.current.isLate = loading.current.isOn;
@@ -32,6 +32,7 @@ export function MentionList({ selected, address, onSelect }) {
         messages.push(...results);
         hasMore = next !== null;
       }
+      loading.current.ids = new Set(messages.map(({ id }) => id));
       setPage({ messages, count, hasMore });
     } catch (error) {
       setProblem(error);
@@ -44,10 +45,10 @@ export function MentionList({ selected, address, onSelect }) {
   useEffect(
     () =>
       client.on("message", ({ message, change }) => {
-        const isListed = page.messages?.some(({ id }) => id === message.id);
-        if (isListed || loading.current.isOn || (change !== "deleted" && mentionsUser(message, client.state.me))) load();
+        const { ids, isOn } = loading.current;
+        if (ids.has(message.id) || isOn || (change !== "deleted" && mentionsUser(message, client.state.me))) load();
       }),
-    [client, page],
+    [client],
   );
   const { messages, count, hasMore } = page;
   return html`

@@ -2,9 +2,9 @@
 
 import { useAppContext, useStore } from "./app-context.js";
 import { Avatar } from "./avatar.js";
+import { mayManage } from "./chat-rights.js";
 import { classes, html, useEffect, useId, useLayoutEffect, useRef, useState } from "./html.js";
 import { People } from "./icons.js";
-import { mayManage } from "./members.js";
 import { askedFor, isNamed } from "./mentions.js";
 import { MATCH, useSearch } from "./people.js";
 import { t } from "./texts.js";
@@ -40,11 +40,21 @@ function useOptions(chatId, words) {
 }
 
 /**
- * Offers people while a name is being typed. Returns the list, attributes of the field, and a handler of its keys.
- * @param {import("./composer-state.js").ComposerState} composer
- * @param {{current: HTMLTextAreaElement}} field
+ * What a field calls: at each key, and when its caret has moved or it has lost the focus.
+ * @typedef {object} PickerHandle
+ * @property {(event: KeyboardEvent) => boolean} onKey handles a key of the open list; returns whether it did
+ * @property {() => void} look
+ * @property {() => void} leave
  */
-export function useMentionPicker(composer, field) {
+
+/**
+ * Offers people while a name is being typed.
+ * @param {object} props
+ * @param {import("./composer-state.js").ComposerState} props.composer
+ * @param {{current: HTMLTextAreaElement}} props.field
+ * @param {{current: PickerHandle | null}} props.handle receives what the field calls
+ */
+export function MentionPicker({ composer, field, handle }) {
   const { announce } = useAppContext();
   const [caret, setCaret] = useState(/** @type {number | null} */ (null));
   const [current, setCurrent] = useState(0);
@@ -67,6 +77,8 @@ export function useMentionPicker(composer, field) {
   });
 
   const look = () => {
+    // A draft is there before the field is used.
+    if (!field.current?.matches(":focus")) return;
     const { selectionStart, selectionEnd } = field.current;
     setCaret(selectionStart === selectionEnd ? selectionStart : null);
     if (closedAt !== null && askedFor(field.current.value, selectionStart)?.start !== closedAt) setClosedAt(null);
@@ -79,7 +91,6 @@ export function useMentionPicker(composer, field) {
       field.current.setSelectionRange(end, end);
     });
   };
-  /** Handles a key of the open list. Returns whether it did. */
   const onKey = (event) => {
     if (!isOpen || event.ctrlKey || event.metaKey || event.altKey) return false;
     const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
@@ -89,31 +100,31 @@ export function useMentionPicker(composer, field) {
     else return false;
     return true;
   };
-  const attributes = {
-    "aria-autocomplete": "list",
-    "aria-haspopup": "listbox",
-    "aria-controls": isOpen ? id : undefined,
-    "aria-activedescendant": isOpen ? `${id}-${at}` : undefined,
-    onSelect: look,
-    onKeyUp: look,
-    onClick: look,
-    onBlur: () => setCaret(null),
-  };
-  const shown =
-    isOpen &&
-    html`
-      <ul ref=${list} id=${id} class="gr-mention-list" role="listbox" aria-label=${t("mentionSomeone")} onPointerDown=${(event) => event.preventDefault()}>
-        ${options.map(
-          (option, index) => html`
-            <li key=${option.id} id=${`${id}-${index}`} class="gr-mention-option" role="option" aria-selected=${String(index === at)}
-              onClick=${() => pick(option)}>
-              ${option.user ? html`<${Avatar} user=${option.user} small />` : html`<span class="gr-avatar gr-avatar-small" aria-hidden="true"><${People} /></span>`}
-              <span class="gr-mention-name" dir="auto">${option.user ? option.name : `@${option.name}`}</span>
-              <span class="gr-mention-note">${option.note}</span>
-            </li>
-          `,
-        )}
-      </ul>
-    `;
-  return { list: shown, attributes, onKey, look };
+  handle.current = { onKey, look, leave: () => setCaret(null) };
+  useEffect(() => {
+    look();
+    return () => void (handle.current = null);
+  }, []);
+  useLayoutEffect(() => {
+    const { current: element } = field;
+    if (!isOpen) return undefined;
+    const attributes = { "aria-controls": id, "aria-activedescendant": `${id}-${at}` };
+    for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
+    return () => Object.keys(attributes).forEach((name) => element.removeAttribute(name));
+  }, [isOpen, at]);
+  if (!isOpen) return null;
+  return html`
+    <ul ref=${list} id=${id} class="gr-mention-list" role="listbox" aria-label=${t("mentionSomeone")} onPointerDown=${(event) => event.preventDefault()}>
+      ${options.map(
+        (option, index) => html`
+          <li key=${option.id} id=${`${id}-${index}`} class="gr-mention-option" role="option" aria-selected=${String(index === at)}
+            onClick=${() => pick(option)}>
+            ${option.user ? html`<${Avatar} user=${option.user} small />` : html`<span class="gr-avatar gr-avatar-small" aria-hidden="true"><${People} /></span>`}
+            <span class="gr-mention-name" dir="auto">${option.user ? option.name : `@${option.name}`}</span>
+            <span class="gr-mention-note">${option.note}</span>
+          </li>
+        `,
+      )}
+    </ul>
+  `;
 }

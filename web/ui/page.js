@@ -6,26 +6,29 @@ import { Avatar } from "./avatar.js";
 import { ChatHeader } from "./chat-header.js";
 import { ChatList } from "./chat-list.js";
 import { isEnding } from "./chat-menu.js";
-import { ChatSearch } from "./chat-search.js";
 import { Pill } from "./connection-status.js";
 import { Conversation } from "./conversation.js";
-import { DateDialog } from "./date-dialog.js";
 import { html, useEffect, useLayoutEffect, useMedia, useState } from "./html.js";
 import { Add, Bell, Bubble, Compass, Exit, Logo, Person } from "./icons.js";
-import { Members } from "./members.js";
-import { MentionList } from "./mention-list.js";
+import { lazy } from "./lazy.js";
 import { Menu, MenuItem } from "./menu.js";
 import { Skeletons } from "./message-list.js";
 import { Notices } from "./notices.js";
 import { askToNotify, canNotify, isNotified } from "./notifications.js";
-import { Profile } from "./profile.js";
-import { RoomBrowser } from "./room-browser.js";
-import { SearchField, SearchResults } from "./search.js";
+import { SearchField } from "./search-field.js";
 import { announceSession, clearUserData, onSession, ownerOf } from "./session.js";
 import { loadSettings } from "./settings.js";
 import { SideLists } from "./side-lists.js";
 import { direction, language, t } from "./texts.js";
-import { ThreadList } from "./thread-list.js";
+
+const ChatSearch = lazy(() => import("./chat-search.js").then(({ ChatSearch }) => ChatSearch));
+const DateDialog = lazy(() => import("./date-dialog.js").then(({ DateDialog }) => DateDialog));
+const Members = lazy(() => import("./members.js").then(({ Members }) => Members));
+const MentionList = lazy(() => import("./mention-list.js").then(({ MentionList }) => MentionList));
+const Profile = lazy(() => import("./profile.js").then(({ Profile }) => Profile));
+const RoomBrowser = lazy(() => import("./room-browser.js").then(({ RoomBrowser }) => RoomBrowser));
+const SearchResults = lazy(() => import("./search.js").then(({ SearchResults }) => SearchResults));
+const ThreadList = lazy(() => import("./thread-list.js").then(({ ThreadList }) => ThreadList));
 
 /**
  * What the page shows: a chat, perhaps a thread of it, and a message in the thread, or else in the chat.

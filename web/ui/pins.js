@@ -1,10 +1,10 @@
 /** The pinned messages of a chat: a bar above its messages, and their list. */
 
 import { useAppContext, useAttempt, useRetry, useStore } from "./app-context.js";
+import { mayManage } from "./chat-rights.js";
 import { Dialog } from "./dialog.js";
 import { focusedBeside, html, useEffect, useLayoutEffect, useRef, useState } from "./html.js";
 import { Close, Pin } from "./icons.js";
-import { mayManage } from "./members.js";
 import { BreakableText, oneLine, textOf } from "./text.js";
 import { dateAndTime, t } from "./texts.js";
 

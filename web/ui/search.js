@@ -3,9 +3,8 @@
 import { useAppContext, useAttempt, useMinute } from "./app-context.js";
 import { Avatar, ChatAvatar, otherOf } from "./avatar.js";
 import { classes, renderNow, html, useEffect, useRef, useState } from "./html.js";
-import { Close, Search as Lens } from "./icons.js";
 import { Skeletons } from "./message-list.js";
-import { Identity, identityOf, MATCH, SEARCH_FIELD, useSearch } from "./people.js";
+import { Identity, identityOf, MATCH, useSearch } from "./people.js";
 import { BreakableText, excerpt, marked } from "./text.js";
 import { ago, atLeast, t } from "./texts.js";
 
@@ -16,29 +15,6 @@ const FETCHED = 20;
 export const COUNTED = 1_000;
 /** How much of a message is shown before its first hit, in characters. */
 const LEAD = 30;
-
-/** The search field. Arrow Down moves to the hits, Escape clears it. */
-export function SearchField({ text, onText }) {
-  const field = useRef(/** @type {any} */ (null));
-  const clear = () => {
-    onText("");
-    field.current.focus();
-  };
-  const onKeyDown = (event) => {
-    if (event.key === "Escape" && text) clear();
-    else if (event.key === "ArrowDown") document.querySelector(".gr-hit")?.focus();
-    else return;
-    event.preventDefault();
-  };
-  return html`
-    <div class="gr-search gr-side-search" role="search">
-      <${Lens} />
-      <input ref=${field} id="search-input" type="search" aria-label=${t("searchAll")} placeholder=${t("searchAll")} ...${SEARCH_FIELD}
-        value=${text} onInput=${(event) => onText(event.currentTarget.value)} onKeyDown=${onKeyDown} />
-      ${text && html`<button type="button" class="gr-icon-button" aria-label=${t("clearSearch")} onClick=${clear}><${Close} /></button>`}
-    </div>
-  `;
-}
 
 /**
  * @param {object} props

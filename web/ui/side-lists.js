@@ -1,18 +1,29 @@
 /** The entries above the list of chats: they show other lists in its place. */
 
 import { useStore } from "./app-context.js";
-import { html } from "./html.js";
-import { At, Thread } from "./icons.js";
+import { html, useRef } from "./html.js";
+import { At, Back, Thread } from "./icons.js";
 import { t } from "./texts.js";
 
 /** @param {{shown: string | null, onShow: (list: string | null) => void}} props the list in place of the chats */
 export function SideLists({ shown, onShow }) {
   const [unread, mentions] = useStore((state) => [state.unreadThreads, state.unreadMentions]);
+  const entries = useRef(/** @type {any} */ (null));
+  const back = () => {
+    entries.current.querySelector("[aria-pressed=true]").focus();
+    onShow(null);
+  };
   return html`
-    <div class="gr-side-lists">
+    <div ref=${entries} class="gr-side-lists">
       <${Entry} id="threads-btn" icon=${Thread} name="threads" text=${t("threads")} count=${unread} counted=${t("unreadThreads", { count: unread })} ...${{ shown, onShow }} />
       <${Entry} id="mentions-btn" icon=${At} name="mentions" text=${t("mentions")} count=${mentions} counted=${t("unreadMentions", { count: mentions })} ...${{ shown, onShow }} />
     </div>
+    ${shown &&
+    html`
+      <button type="button" id="back-to-chats-btn" class="gr-side-list gr-side-back" onClick=${back}>
+        <span class="gr-back"><${Back} /></span><span class="gr-side-list-name">${t("backToChats")}</span>
+      </button>
+    `}
   `;
 }
 

@@ -2,7 +2,7 @@
 
 import { useAppContext, useStore } from "./app-context.js";
 import { ChatAvatar } from "./avatar.js";
-import { ChatSubtitle } from "./chat-header.js";
+import { ChatSubtitle } from "./chat-subtitle.js";
 import { Pill } from "./connection-status.js";
 import { Conversation } from "./conversation.js";
 import { retriedErrorText } from "./errors.js";

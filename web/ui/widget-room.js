@@ -4,13 +4,15 @@ import { useAppContext, useAttempt, useStore } from "./app-context.js";
 import { Pill } from "./connection-status.js";
 import { Conversation } from "./conversation.js";
 import { retriedErrorText } from "./errors.js";
-import { GuestReading } from "./guest-reading.js";
 import { html, useEffect, useState } from "./html.js";
 import { Leave, People } from "./icons.js";
+import { lazy } from "./lazy.js";
 import { Skeletons } from "./message-list.js";
 import { t } from "./texts.js";
 import { watchRoom } from "./watched-rooms.js";
 import { warnAuthor, SignedIn, SignInLink, VisitorChoices, useChatEvents, useRetriedWork } from "./widget.js";
+
+const GuestReading = lazy(() => import("./guest-reading.js").then(({ GuestReading }) => GuestReading));
 
 export function RoomWidget({ connection, ...props }) {
   const { objectType, objectId, label, title } = props;
