@@ -146,7 +146,7 @@ mod tests {
             let mut change = MembersChanged::none(9);
             change.join_counts = (1..=count).map(|user| (UserId(user), 1)).collect();
             let change = Change::MembersChanged(change);
-            BusMessage::Event(Arc::new(Event { chat: ChatId(7), seq: 1, change })).channels()
+            BusMessage::Event(Arc::new(Event::new(ChatId(7), 1, change))).channels()
         };
         let chat = Channel::Chat(ChatId(7));
         assert_eq!(adding(0), [chat]);

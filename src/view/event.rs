@@ -13,6 +13,7 @@ use crate::core::model::{ChatId, Draft, Me, MessageId, Reaction, Seq, ThreadInfo
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
 #[schema(as = OtherEvent)]
+#[expect(clippy::large_enum_variant, reason = "each is rendered at once, and none is kept")]
 pub enum Frame<'a> {
     /// A message was deleted: its tombstone, and the chat's newest message that is not deleted.
     MessageDeleted {

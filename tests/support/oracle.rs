@@ -409,6 +409,7 @@ impl Known {
     }
 
     fn keep(&mut self, user: &User, event: &Value) {
+        self.count_in_root(event);
         let (message, id) = (&event["message"], event["message"]["id"].as_i64().unwrap());
         let known = self.messages.get(&id);
         if known.is_some_and(|known| known["seq"].as_i64() >= message["seq"].as_i64()) {
@@ -427,6 +428,17 @@ impl Known {
             _ => {}
         }
         self.messages.insert(id, without_readers(message));
+    }
+
+    /// Puts the `thread_info` that comes with a reply on the copy of its root. A new or deleted reply changes the root.
+    fn count_in_root(&mut self, event: &Value) {
+        let Some(info) = event.get("thread_info") else { return };
+        let root = self.messages.get_mut(&event["message"]["thread"].as_i64().unwrap());
+        let Some(root) = root.filter(|root| root["seq"].as_i64() < event["seq"].as_i64()) else { return };
+        root["thread_info"] = info.clone();
+        if event["type"] != "message_updated" {
+            root["seq"] = event["seq"].clone();
+        }
     }
 }
 
@@ -489,7 +501,7 @@ pub(crate) async fn walk(server: &Server, seed: u64, mut disturb: impl AsyncFnMu
     let cut_off = || Transport::Stream { open: None, cursor: String::new() };
     let transports =
         [Transport::Socket(None), cut_off(), Transport::Polls, Transport::Socket(None), cut_off()];
-    let know_threads = [true, true, seed % 2 == 0, false, false];
+    let know_threads = [true, true, seed.is_multiple_of(2), false, false];
     let observers = transports.into_iter().zip(know_threads).map(Observer::new);
     let mut observers: Vec<Observer> = observers.collect();
     let mut private = Private::default();

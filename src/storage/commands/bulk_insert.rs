@@ -4,10 +4,11 @@
 use std::collections::{HashMap, HashSet};
 
 use super::{
-    decided::{Linked, is_decided, posted},
+    decided::{is_decided, posted},
     messages::{Post, Poster, repeat_of},
     outcome::{Outcome, unless_failed},
     references::References,
+    roots::Linked,
 };
 use crate::{
     core::model::{

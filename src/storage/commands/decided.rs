@@ -4,12 +4,11 @@
 //! change of members that it knows of. If that is still the latest one in the transaction, the decision holds.
 //! Otherwise the transaction decides from the rows.
 
-use super::messages::Post;
+use super::{messages::Post, roots::Linked};
 use crate::{
     core::model::{
-        Chat, Message, Role, UserId,
-        event::{Done, Standing, ThreadChange},
-        threads::OwnChange,
+        Chat, Message, Role,
+        event::{Done, Standing},
     },
     storage::{AnyConn, StorageError, tables::members},
 };
@@ -22,14 +21,6 @@ pub(super) fn is_decided(conn: &mut AnyConn, post: &Post, chat: &Chat) -> Result
         "an actor has decided for a user who is not in the chat"
     );
     Ok(is_decided)
-}
-
-/// What a stored message means for others: for the root of its thread, and for users who follow it or are mentioned.
-#[derive(Default)]
-pub(super) struct Linked {
-    pub(super) thread: ThreadChange,
-    pub(super) own: Vec<OwnChange>,
-    pub(super) mentions_ignored: Vec<UserId>,
 }
 
 /// Returns the result of a stored post. `role`: of the sender, if it was looked up.

@@ -2,7 +2,10 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::{messages::Post, outcome::Outcome, references::no_such};
+use super::{
+    messages::Post,
+    outcome::{Outcome, no_such},
+};
 use crate::{
     core::model::{
         Chat, ChatId, Draft, DraftChanged, FieldErrors, MessageId, NewDraft, Timestamp, UserId,

@@ -3,11 +3,11 @@
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
-use super::{mentions, outcome::take_number, references::Referred, threads};
+use super::{mentions, outcome::take_number, threads};
 use crate::{
     core::model::{
-        Change, Chat, ChatId, Command, Custom, FieldErrors, Lane, Message, MessageId, NewMessage, Refusal,
-        Seq, Timestamp, UserCard, UserId,
+        Change, Chat, ChatId, Command, Custom, FieldErrors, Forwarded, Lane, Message, MessageId, NewMessage,
+        Quote, Refusal, Seq, Timestamp, UserCard, UserId,
         command::{Action, MessageEdit},
         event::{Answer, Done},
         mentions::Mentions,
@@ -18,7 +18,9 @@ use crate::{
         AnyConn, StorageError, StoragePolicy,
         queries::membership::{self, Membership},
         tables::{
-            chats, members, message_versions,
+            chats, members,
+            mentions::ResolvedMentions,
+            message_versions,
             messages::{self, Posted, UnstoredMessage},
             pins, reactions, tombstones,
         },
@@ -42,6 +44,16 @@ pub(crate) struct Post<'a> {
     /// The chat's `members_seq` at which its actor has decided that the sender may post. `None`: it is decided
     /// here.
     pub decided_at: Option<Seq>,
+}
+
+/// What a new message refers to.
+#[derive(Default)]
+pub(super) struct Referred {
+    pub(super) quote: Option<Quote>,
+    pub(super) forwarded: Option<Forwarded>,
+    pub(super) mentions: Option<Box<ResolvedMentions>>,
+    /// When the thread's latest reply was posted.
+    pub(super) last_reply_at: Option<Timestamp>,
 }
 
 impl<'a> Post<'a> {

@@ -22,6 +22,7 @@ mod reactions;
 mod read_markers;
 mod references;
 mod rooms;
+mod roots;
 pub mod standing;
 pub mod succession;
 mod take_over;

@@ -1,7 +1,7 @@
 //! The outcome of one command, and the sequence number that it takes.
 
 use crate::{
-    core::model::{Chat, event::Done},
+    core::model::{Chat, FieldErrors, MessageId, Refusal, event::Done},
     storage::StorageError,
 };
 
@@ -20,4 +20,9 @@ pub(crate) fn unless_failed(result: Result<Done, StorageError>) -> Result<Outcom
 /// Takes the next sequence number of a chat, for one change.
 pub(crate) fn take_number(chat: &mut Chat) {
     chat.seq += 1;
+}
+
+/// Refuses a field that names a message that is not where it must be.
+pub(super) fn no_such(field: &'static str, id: MessageId) -> Refusal {
+    FieldErrors::of(field, format!("Invalid pk \"{id}\" - object does not exist.")).into()
 }

@@ -2,15 +2,18 @@
 
 use std::collections::HashMap;
 
-use super::{mentions, messages::Post, threads::Roots};
+use super::{
+    mentions,
+    messages::{Post, Referred},
+    outcome::no_such,
+    roots::Roots,
+};
 use crate::{
-    core::model::{
-        ChatId, FieldErrors, Forwarded, MessageId, Quote, Refusal, Timestamp, UserId, permission::Ability,
-    },
+    core::model::{ChatId, Forwarded, MessageId, Quote, UserId, permission::Ability},
     storage::{
         AnyConn, StorageError,
         queries::membership,
-        tables::{mentions::ResolvedMentions, messages, positions, quotes},
+        tables::{messages, positions, quotes},
     },
 };
 
@@ -58,16 +61,6 @@ impl References {
     }
 }
 
-/// What a new message refers to.
-#[derive(Default)]
-pub(super) struct Referred {
-    pub(super) quote: Option<Quote>,
-    pub(super) forwarded: Option<Forwarded>,
-    pub(super) mentions: Option<Box<ResolvedMentions>>,
-    /// When the thread's latest reply was posted.
-    pub(super) last_reply_at: Option<Timestamp>,
-}
-
 /// Copies a message that a user may read. Of a message that only forwards another one, it is that one.
 fn copy(conn: &mut AnyConn, user: UserId, id: MessageId) -> Result<Option<Forwarded>, StorageError> {
     let Some((chat, pos)) = positions::locate(conn, id)? else { return Ok(None) };
@@ -80,8 +73,4 @@ fn copy(conn: &mut AnyConn, user: UserId, id: MessageId) -> Result<Option<Forwar
         Some(inner) if message.content.is_empty() => *inner,
         _ => Forwarded { sender: message.sender, content: message.content },
     }))
-}
-
-pub(super) fn no_such(field: &'static str, id: MessageId) -> Refusal {
-    FieldErrors::of(field, format!("Invalid pk \"{id}\" - object does not exist.")).into()
 }

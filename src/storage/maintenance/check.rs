@@ -2,7 +2,12 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use super::{check_mentions, check_threads, schema_check};
+pub use super::checker::Report;
+use super::{
+    check_mentions, check_threads,
+    checker::{Checked, Checker},
+    schema_check,
+};
 use crate::{
     core::model::{ChatId, Lane, Reaction, UserId},
     storage::{
@@ -14,15 +19,6 @@ use crate::{
         tables::{pins, sent_counts},
     },
 };
-
-/// The result of a check.
-#[derive(Debug, Default)]
-pub struct Report {
-    pub chats: usize,
-    pub messages: i64,
-    /// One sentence per difference.
-    pub differences: Vec<String>,
-}
 
 /// Checks the whole database. Reads all messages, one chat at a time.
 pub fn check(conn: &mut AnyConn) -> Result<Report, StorageError> {
@@ -52,12 +48,6 @@ fn check_file(conn: &mut AnyConn, report: &mut Report) -> Result<(), StorageErro
     Ok(())
 }
 
-pub(super) struct Checker<'a> {
-    pub(super) conn: &'a mut AnyConn,
-    pub(super) chat: ChatId,
-    report: &'a mut Report,
-}
-
 row! {
     /// The columns of a message that are checked.
     struct CheckedRow from messages m {
@@ -78,20 +68,6 @@ row! {
         /// The position that is noted for the id.
         located: Option<i64> = "i.pos",
     }
-}
-
-/// The columns of a message that other checks need.
-pub(super) struct Checked {
-    pub(super) id: i64,
-    pub(super) chat: i64,
-    pub(super) pos: i64,
-    pub(super) sender: i64,
-    pub(super) is_deleted: bool,
-    pub(super) created_at: i64,
-    pub(super) mentions: Option<String>,
-    pub(super) thread: Option<i64>,
-    pub(super) thread_info: Option<String>,
-    reactions: String,
 }
 
 row! {
@@ -121,22 +97,6 @@ impl Checker<'_> {
         self.check_tombstones(&timeline)?;
         self.check_sent_counts(&timeline)?;
         self.check_members(&timeline)
-    }
-
-    pub(super) fn differs(
-        &mut self,
-        what: &str,
-        stored: impl std::fmt::Display,
-        counted: impl std::fmt::Display,
-    ) {
-        let chat = self.chat;
-        self.report.differences.push(format!("chat {chat}: {what} is {stored}, counted {counted}"));
-    }
-
-    pub(super) fn expect<T: PartialEq + std::fmt::Display>(&mut self, what: &str, stored: T, counted: T) {
-        if stored != counted {
-            self.differs(what, stored, counted);
-        }
     }
 
     /// Checks that positions have no gaps, and that ids and sequence numbers ascend with them: in the timeline, and among

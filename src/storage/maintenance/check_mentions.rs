@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::check::{Checked, Checker};
+use super::checker::{Checked, Checker};
 use crate::{
     core::model::{Lane, UserId, mentions::Mentions},
     storage::{

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::{
-    check::{Checked, Checker},
     check_mentions,
+    checker::{Checked, Checker},
 };
 use crate::{
     core::model::{Lane, MessageId, ThreadInfo, Timestamp, UserId, threads::LISTED_PARTICIPANTS},

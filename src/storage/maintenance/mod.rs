@@ -4,6 +4,7 @@ pub mod backup;
 pub mod check;
 mod check_mentions;
 mod check_threads;
+mod checker;
 pub mod checkpoint;
 pub mod health;
 pub mod import;

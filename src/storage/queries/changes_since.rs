@@ -142,7 +142,7 @@ fn split_additions(
                 event.change = Change::MessageEdited { message, thread };
             }
             Change::MessageDeleted { thread, .. } => {
-                changed_threads::split_root(&created, thread, &mut additions)
+                changed_threads::split_root(&created, thread, &mut additions);
             }
             Change::MembersChanged(change) => {
                 for member in std::mem::take(&mut change.added) {
@@ -363,6 +363,9 @@ fn me_changes(
     Ok(changes)
 }
 
+/// The numbers of unread messages and mentions.
+type UnreadNumbers = (i64, i64);
+
 /// Returns a listener's own preferences and the counts of unread messages and mentions, which are sent to that user only. `None` for other
 /// users.
 fn own(
@@ -370,7 +373,7 @@ fn own(
     chat: &Chat,
     OwnRow { user_id, read_pos, me }: OwnRow,
     listeners: &[UserId],
-) -> Result<Option<(Me, (i64, i64))>, StorageError> {
+) -> Result<Option<(Me, UnreadNumbers)>, StorageError> {
     if listeners.binary_search(&user_id).is_err() {
         return Ok(None);
     }
