@@ -67,7 +67,9 @@ function onNewReply(store, { seq, message, thread_info }) {
 /** Shows the state of a thread on its root. */
 function setThreadInfo(store, { chat, thread }, seq, thread_info = undefined) {
   if (thread_info === undefined) return;
-  store.updateMessages(chat, (root) => (root.seq < seq ? { ...root, thread_info, seq } : root), thread);
+  // After a disconnect the root came by itself, and a reply may have a later number than its root.
+  const isKnown = (root) => JSON.stringify(root.thread_info) === JSON.stringify(thread_info);
+  store.updateMessages(chat, (root) => (root.seq < seq && !isKnown(root) ? { ...root, thread_info, seq } : root), thread);
 }
 
 /** @param {Store} store @param {any} event */

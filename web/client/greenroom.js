@@ -157,11 +157,14 @@ export class Greenroom {
   }
 
   /** The events of these bring the change to the state. */
-  saveDraft(chatId, fields, options) {
+  async saveDraft(chatId, fields, options) {
+    // The session may be another user's by now. At the end of a page there is no time to ask.
+    if (!options?.keepalive) await this.#connection.verifyUser();
     return this.api.saveDraft(chatId, fields, options);
   }
 
-  removeDraft(chatId, options) {
+  async removeDraft(chatId, options) {
+    await this.#connection.verifyUser();
     return this.api.removeDraft(chatId, options);
   }
 
