@@ -69,7 +69,7 @@ pub struct Subscriber {
 
 /// The user of a connection, and what its client knows.
 #[derive(Debug, Clone, Copy)]
-pub struct Client {
+pub struct ClientInfo {
     pub user: UserId,
     pub is_guest: bool,
     pub knows_threads: bool,
@@ -86,7 +86,7 @@ const ABORT_AFTER: Duration = Duration::from_secs(1);
 
 impl Subscriber {
     pub fn new(
-        client: Client,
+        client: ClientInfo,
         credential: Credential,
         connection: Option<ConnectionAbort>,
         meter: Option<Arc<ChatMeter>>,
@@ -99,12 +99,12 @@ impl Subscriber {
     /// Creates a subscriber for an event stream or a long poll.
     pub fn reader(user: UserId, credential: Credential, meter: Option<Arc<ChatMeter>>) -> Arc<Self> {
         // A reader reads the changes itself, in the form that its client knows.
-        let client = Client { user, is_guest: false, knows_threads: true };
+        let client = ClientInfo { user, is_guest: false, knows_threads: true };
         Self::with_outlet(client, credential, Outlet::Reader(ChangedChats::default()), None, meter)
     }
 
     fn with_outlet(
-        Client { user, is_guest, knows_threads }: Client,
+        ClientInfo { user, is_guest, knows_threads }: ClientInfo,
         credential: Credential,
         outlet: Outlet,
         connection: Option<ConnectionAbort>,
@@ -319,7 +319,7 @@ mod tests {
     fn a_socket_is_watched_while_events_are_queued_or_it_is_closing() {
         let watchlist = Arc::<Watchlist>::default();
         let credential = Credential::Token(String::new());
-        let client = Client { user: UserId(1), is_guest: false, knows_threads: true };
+        let client = ClientInfo { user: UserId(1), is_guest: false, knows_threads: true };
         let socket = Subscriber::new(client, credential, None, None, watchlist.clone());
         let is_watched = || {
             watchlist.timed_out();

@@ -50,7 +50,7 @@ pub async fn upgrade(
     let params = params(&request);
     let (user, is_guest) = (caller.id(), caller.card.is_guest);
     let socket = Subscriber::new(
-        subscriber::Client { user, is_guest, knows_threads: params.knows_threads },
+        subscriber::ClientInfo { user, is_guest, knows_threads: params.knows_threads },
         caller.credential.clone(),
         abort,
         state.chat_meter(),

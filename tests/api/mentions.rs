@@ -1,4 +1,4 @@
-//! Mentions: by name, of everyone and of those who are connected, counted exactly in chats and threads.
+//! Mentions: by name, of everyone and of the connected members, counted exactly in chats and threads.
 
 use serde_json::{Value, json};
 
@@ -125,7 +125,7 @@ async fn bad_mentions_get_a_clear_error() {
     // Code points, not bytes or UTF-16 units.
     let body = json!({"content": "👍!", "mentions": {"users": [{"id": bob.id, "at": [0, 2]}]}});
     says(&ann, chat, body).await.expect(201);
-    // Who is not a member is left out, and named in the answer.
+    // Users that are not members are left out, and named in the answer.
     let body =
         json!({"content": "eve", "mentions": {"users": [{"id": eve.id}, {"id": 999_999}, {"id": bob.id}]}});
     let sent = says(&ann, chat, body).await.expect(201).json;
@@ -159,7 +159,7 @@ async fn everyone_is_all_but_the_sender_and_who_is_blocked() {
     assert_eq!(counts().await, [1, 0, 0, 1]);
     assert_eq!(mentions(&dan, "").await, [id(&sent)]);
     assert_eq!(mentions(&cy, "").await, Vec::<i64>::new());
-    // Who joins later is not mentioned by what was before.
+    // A user that joins later is not mentioned by older messages.
     let late = server.user("late").await;
     ann.adds(chat, &[&late]).await;
     assert_eq!((unread_mentions(&late, chat).await, mentions(&late, "").await), (0, vec![]));
@@ -299,7 +299,7 @@ async fn who_is_named_in_a_thread_follows_it_from_there() {
     let edit = json!({"mentions": {"users": []}});
     bob.patch(&format!("messages/{}/", second["id"]), edit).await.expect(200);
     assert_eq!(cy.get(&format!("threads/{}/", root["id"])).await.json["is_followed"], true);
-    // Who joined later and is named by an edit follows from the joining.
+    // A user that joined later and is named by an edit follows from the joining.
     let late = server.user("late").await;
     ann.adds(chat, &[&late]).await;
     bob.patch(&format!("messages/{}/", first["id"]), json!({"mentions": {"users": [{"id": late.id}]}}))

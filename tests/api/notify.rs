@@ -60,7 +60,7 @@ async fn a_level_is_kept_until_one_leaves() {
     bob.marks_as_read(room).await;
     let me = json!({"muted_until": null, "is_pinned": true, "unread_from": null, "notify": "none"});
     assert_eq!(bob.sees(room).await["me"], me);
-    // Who comes back learns it.
+    // A client that reconnects gets it.
     let missed = bob.post("sync/", json!({"chats": {room.to_string(): head}})).await.expect(200).json;
     let told = missed["events"].as_array().unwrap().iter().rfind(|event| event["me"].is_object());
     assert_eq!(told.unwrap()["me"], me);

@@ -27,3 +27,5 @@ CREATE TABLE mention_counts (
     PRIMARY KEY (user_id, lane, block)
 );
 CREATE INDEX mention_counts_by_lane ON mention_counts (lane, user_id, block);
+-- For those who have blocked a user.
+CREATE INDEX blocks_by_blocked ON blocks (blocked_id, blocker_id);

@@ -66,7 +66,7 @@ pub(crate) fn save(
     Ok(Done { drafts: vec![changed], ..Done::unchanged(answer) })
 }
 
-/// Removes the caller's draft of a thread. Those who may not write any more may do so too.
+/// Removes the caller's draft of a thread. Also for members that may not write any more.
 pub(crate) fn remove(
     conn: &mut AnyConn,
     chat: ChatId,

@@ -1,4 +1,4 @@
-//! Mentions: who is mentioned by a new or edited message, and who follows a thread because of that.
+//! Mentions: the users mentioned by a new or edited message, and those that follow a thread because of that.
 
 use std::collections::{HashMap, HashSet};
 
@@ -51,7 +51,7 @@ pub(super) fn resolve(
         );
         all.retain(|row| row.user_id != sender);
         if !all.is_empty() {
-            let blocked: HashSet<UserId> = blocked_members(conn, chat, sender)?.into_iter().collect();
+            let blocked = blocked_among(conn, sender, &all)?;
             all.retain(|row| !blocked.contains(&row.user_id));
         }
         all
@@ -81,14 +81,35 @@ fn active_members(
 
 /// Returns the members of a chat that a user has blocked, or who have blocked the user.
 fn blocked_members(conn: &mut AnyConn, chat: ChatId, user: UserId) -> Result<Vec<UserId>, StorageError> {
+    // From the few blocks to the members, not the other way round.
     let rows = sql!(
-        "SELECT m.user_id FROM members m WHERE m.chat_id = ? AND m.left_seq IS NULL AND m.joined_seq > 0 AND m.user_id IN ( \
-            SELECT blocked_id FROM blocks WHERE blocker_id = ? UNION SELECT blocker_id FROM blocks WHERE blocked_id = ?)",
-        chat,
+        "SELECT m.user_id FROM ( \
+            SELECT blocked_id AS id FROM blocks WHERE blocker_id = ? UNION SELECT blocker_id FROM blocks WHERE blocked_id = ? \
+         ) b CROSS JOIN members m \
+         WHERE m.chat_id = ? AND m.user_id = b.id AND m.left_seq IS NULL AND m.joined_seq > 0",
         user,
-        user
+        user,
+        chat
     );
     Ok(rows.rows(conn)?)
+}
+
+/// Returns those of the mentioned users that a user has blocked, or who have blocked the user.
+fn blocked_among(
+    conn: &mut AnyConn,
+    user: UserId,
+    mentioned: &[MentionRow],
+) -> Result<HashSet<UserId>, StorageError> {
+    let ids: Vec<i64> = mentioned.iter().map(|row| row.user_id.0).collect();
+    let rows = sql!(
+        "SELECT blocked_id FROM blocks WHERE blocker_id = ? AND blocked_id IN ? \
+         UNION SELECT blocker_id FROM blocks WHERE blocked_id = ? AND blocker_id IN ?",
+        user,
+        ids.as_slice(),
+        user,
+        ids.as_slice()
+    );
+    Ok(rows.rows(conn)?.into_iter().collect())
 }
 
 /// The places of a message: in the timeline, and in a thread.

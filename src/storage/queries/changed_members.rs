@@ -5,15 +5,13 @@ use crate::{
     storage::{AnyConn, StorageError, db::sql::sql, tables::members},
 };
 
-type Changes = Vec<(Seq, Change)>;
-
 /// Returns joins, departures and role changes, one event per number. `None`: there are too many.
 pub(super) fn changes(
     conn: &mut AnyConn,
     chat: &Chat,
     since: Seq,
     limit: usize,
-) -> Result<Option<Changes>, StorageError> {
+) -> Result<Option<Vec<(Seq, Change)>>, StorageError> {
     let rows = sql!(
         "SELECT user_id, member_seq, joined_seq, left_seq FROM members \
          WHERE chat_id = ? AND member_seq > ? ORDER BY member_seq LIMIT ?",
@@ -28,7 +26,7 @@ pub(super) fn changes(
     let ids: Vec<UserId> = rows.iter().map(|(user, ..)| *user).collect();
     let present = members::among(conn, chat.id, &ids)?;
     let find = |user: UserId| -> Option<Member> { present.iter().find(|m| m.user.id == user).cloned() };
-    let mut changes: Changes = Vec::new();
+    let mut changes: Vec<(Seq, Change)> = Vec::new();
     for (user, seq, joined, left) in rows {
         if changes.last().is_none_or(|(last, _)| *last != seq) {
             changes.push((seq, Change::MembersChanged(MembersChanged::none(chat.member_count))));

@@ -353,7 +353,7 @@ fn of_users() -> Vec<Action> {
             }
             Ok(())
         })
-        .at_most(25_000, "the statements of twenty posts and of all steps"),
+        .at_most(42_000, "the statements of twenty posts, of twenty replies and of all steps"),
         writes("remove a guest", |conn, _| commands::guests::remove_outdated(conn).map(drop)),
         writes("open a room to guests", |conn, _| {
             ask(conn, SQUARE, TALKER, Asked::ChangeGuestAccess(GuestAccess::Write))
@@ -551,7 +551,7 @@ fn of_upkeep() -> Vec<Action> {
             };
             page(conn, &policy(), STRANGER, &question).map(drop)
         })
-        .at_most(1_300_000, "what one search may cost"),
+        .at_most(1_700_000, "what one search may cost"),
         writes("purge a segment of the index", |conn, _| indexer::clear(conn, 1).map(drop)),
     ]
 }
