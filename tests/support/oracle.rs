@@ -66,7 +66,7 @@ struct Known {
 struct Private {
     /// By chat: the numbers of changes delivered to one member only, each with that member's id.
     own: BTreeMap<i64, BTreeMap<i64, i64>>,
-    /// By chat: the numbers of edits of replies that are only in threads. Only clients that know threads get these.
+    /// By chat: the numbers of edits of, and reactions to, replies that are only in threads. Only clients that know threads get these.
     in_threads: BTreeMap<i64, BTreeSet<i64>>,
     /// Each text with its chat and the number of the change that wrote it. All texts differ.
     texts: BTreeMap<String, (i64, i64)>,
@@ -88,11 +88,11 @@ impl Private {
         self.texts.insert(text, (chat.as_i64().unwrap(), answer["seq"].as_i64().unwrap_or(0)));
     }
 
-    /// Records the number of an edit, if it is of a reply that is only in a thread.
-    fn edited(&mut self, chat: &Value, answer: &Value) {
-        if answer["thread"].is_i64() && answer["also_in_chat"] == false {
-            let edits = self.in_threads.entry(chat.as_i64().unwrap()).or_default();
-            edits.insert(answer["seq"].as_i64().unwrap());
+    /// Records the number of an edit or a reaction, if it is of a reply that is only in a thread.
+    fn changed(&mut self, chat: &Value, message: &Value, seq: &Value) {
+        if message["thread"].is_i64() && message["also_in_chat"] == false {
+            let changes = self.in_threads.entry(chat.as_i64().unwrap()).or_default();
+            changes.extend(seq.as_i64());
         }
     }
 
@@ -237,7 +237,6 @@ impl Observer {
             Transport::Stream { open: Some(mut stream), .. } => {
                 let heads = user.get("sync/").await.expect(200).json["heads"].clone();
                 while self.is_behind(user, &heads, private) {
-                    println!("{} awaits {heads}, has {:?}", user.name, self.known());
                     let event = stream.next().await;
                     self.apply(user, &event, private).await;
                 }
@@ -447,6 +446,10 @@ impl Known {
         let Some(info) = event.get("thread_info") else { return };
         let root = self.messages.get_mut(&event["message"]["thread"].as_i64().unwrap());
         let Some(root) = root.filter(|root| root["seq"].as_i64() < event["seq"].as_i64()) else { return };
+        // After a disconnect the root came by itself, and a reply may have a later number than its root.
+        if root["thread_info"] == *info {
+            return;
+        }
         root["thread_info"] = info.clone();
         if event["type"] != "message_updated" {
             root["seq"] = event["seq"].clone();
@@ -608,13 +611,16 @@ async fn act(random: &mut StdRng, users: &[User], private: &mut Private) {
             let mut body = linked(&mut pick, &[], users);
             body["content"] = json!(text);
             let edited = user.patch(&format!("messages/{id}/"), body).await;
-            private.edited(chat, &edited.json);
+            private.changed(chat, &edited.json, &edited.json["seq"]);
             private.wrote(text, chat, &edited.json);
         }
         (8, Some(id)) => drop(user.delete(&format!("messages/{id}/")).await),
         (9 | 10, Some(id)) => {
             let emoji = ["👍", "🎉"][pick(2)];
-            user.post(&format!("messages/{id}/reactions/"), json!({"emoji": emoji})).await;
+            let reply = user.post(&format!("messages/{id}/reactions/"), json!({"emoji": emoji})).await;
+            if let (Some(message), 200..300) = (&message, reply.status) {
+                private.changed(chat, message, &user.sees(chat).await["seq"]);
+            }
         }
         (11, Some(_)) => {
             let Some(id) = marked else { return };
