@@ -44,12 +44,9 @@ pub fn all(event: &Event, message: Option<&ByteString>, links: &Links) -> Vec<By
 
 /// Renders the same for connections that do not know threads, if the event is about a reply that is only in a thread.
 /// They get the root instead, as the event has it or as it was read.
-pub fn without_threads(event: &Event, read: Option<&Message>, links: &Links) -> Vec<ByteString> {
-    let root = event.change.thread().and_then(|thread| thread.root.as_deref());
-    let root = match (root, read) {
-        (Some(root), _) => Some(changed_root(event, root, links)),
-        (None, read) => read.map(|read| around("message_updated", event, &message(read, links), None)),
-    };
+pub fn without_threads(event: &Event, read: Option<&ChangedRoot>, links: &Links) -> Vec<ByteString> {
+    let root = event.change.thread().and_then(|thread| thread.root.as_deref()).or(read);
+    let root = root.map(|root| changed_root(event, root, links));
     root.into_iter().chain(second(event)).collect()
 }
 

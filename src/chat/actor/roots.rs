@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     chat::mailbox::RootRead,
-    core::model::{Change, Event, Message, Refusal, threads::OwnKind},
+    core::model::{Change, Event, Refusal, event::ChangedRoot, threads::OwnKind},
     storage::{
         AnyConn,
         tables::{chats, members, messages},
@@ -40,11 +40,15 @@ impl ChatActor {
         actix_rt::spawn(async move {
             let read = move |conn: &mut AnyConn| {
                 let Some(chat) = chats::find(conn, chat)? else { return Ok(None) };
-                let mut message = messages::in_chat(conn, chat.id, root)?;
-                if let Some(message) = &mut message {
-                    message.note_readers(&members::readers(conn, &chat, max)?);
+                let Some(mut message) = messages::in_chat(conn, chat.id, root)? else { return Ok(None) };
+                let readers = members::readers(conn, &chat, max)?;
+                message.note_readers(&readers);
+                let mut last_message =
+                    if message.is_deleted { messages::last_live(conn, &chat)? } else { None };
+                if let Some(last) = &mut last_message {
+                    last.note_readers(&readers);
                 }
-                Ok(message)
+                Ok(Some(ChangedRoot { message, is_new: false, last_message }))
             };
             let mut found = services.readers.query(read).await;
             while let Err(Refusal::Busy | Refusal::StorageAway | Refusal::Throttled) = found {
@@ -58,7 +62,7 @@ impl ChatActor {
 
     pub(super) fn on_root_read(&mut self, RootRead { seq, root }: RootRead) {
         self.sequencer.resume();
-        self.root = Some((seq, root.filter(|root| !root.is_deleted)));
+        self.root = Some((seq, root));
         self.publish_held();
     }
 
@@ -73,7 +77,7 @@ impl ChatActor {
     }
 
     /// Returns the root that was read for an event.
-    pub(super) fn root_of(&self, event: &Event) -> Option<&Message> {
+    pub(super) fn root_of(&self, event: &Event) -> Option<&ChangedRoot> {
         self.root.as_ref().filter(|(seq, _)| *seq == event.seq)?.1.as_deref()
     }
 
