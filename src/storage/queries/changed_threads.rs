@@ -59,8 +59,8 @@ pub(super) fn split_roots(
     Ok((found, threads))
 }
 
-/// Adds what changed for the listeners in the threads of a chat to the last event: their counts are those of now, which
-/// all events before have led to. Returns false if that is too much.
+/// Adds what changed for the listeners in the threads of a chat, with the number of the chat: their counts are those of
+/// now, which all events before have led to. Returns false if that is too much.
 pub(super) fn add(
     conn: &mut AnyConn,
     chat: &Chat,
@@ -82,8 +82,9 @@ pub(super) fn add(
     }
     match events.last_mut() {
         _ if own.is_empty() => {}
-        Some(last) => last.own.extend(own),
-        None => events.push(Event { own, ..Event::new(chat.id, chat.seq, Change::OwnOnly) }),
+        Some(last) if last.seq == chat.seq => last.own.extend(own),
+        // The follows may have changed after the last event.
+        _ => events.push(Event { own, ..Event::new(chat.id, chat.seq, Change::OwnOnly) }),
     }
     Ok(true)
 }
