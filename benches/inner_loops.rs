@@ -116,7 +116,7 @@ fn post(
     let by = sender.id;
     let posted = apply(conn, policy, &command(chat, by, Action::PostMessage { sender, new: body.into() }));
     let event = posted.unwrap().event.unwrap();
-    let Change::MessagePosted { message } = &event.change else { panic!("it was posted") };
+    let Change::MessagePosted { message, .. } = &event.change else { panic!("it was posted") };
     let emoji = Emoji::parse("👍").unwrap();
     let react = Action::React { message: message.id, emoji, intent: ReactIntent::Add };
     apply(conn, policy, &command(chat, users[(number + 1) % users.len()].id, react)).unwrap();
@@ -127,7 +127,7 @@ fn post(
 #[divan::bench]
 fn rendering_an_event(bencher: Bencher) {
     let Chat { links, posted, .. } = Chat::make();
-    let Change::MessagePosted { message } = &posted.change else { panic!("it was posted") };
+    let Change::MessagePosted { message, .. } = &posted.change else { panic!("it was posted") };
     bencher.bench_local(|| frames::shared(&posted, Some(&frames::message(message, &links)), &links));
 }
 
