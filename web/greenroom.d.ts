@@ -199,6 +199,15 @@ export interface DraftFields {
   content?: string;
   /** The id of the message that it replies to. */
   reply_to?: number | null;
+  mentions?: Partial<Mentions>;
+}
+
+/** Which draft of a chat, and whose. */
+export interface DraftOptions {
+  /** The root of a thread. Default: the chat's timeline. */
+  thread?: number | null;
+  /** The id of the user who typed it. The server refuses the request of another user. */
+  user?: number;
 }
 
 /** What guests may do in a room. */
@@ -507,8 +516,8 @@ export class Api {
   /** The user's drafts, the latest first. */
   drafts(): Promise<{ results: Draft[] }>;
   /** Saves a draft. An empty one is removed: then the result is null. */
-  saveDraft(chatId: number, fields: DraftFields, options?: { thread?: number | null; keepalive?: boolean }): Promise<Draft | null>;
-  removeDraft(chatId: number, options?: { thread?: number | null }): Promise<null>;
+  saveDraft(chatId: number, fields: DraftFields, options?: DraftOptions & { keepalive?: boolean }): Promise<Draft | null>;
+  removeDraft(chatId: number, options?: DraftOptions): Promise<null>;
   /** The replies of a thread, newest first. */
   replies(root: number, query?: ListQuery & { before?: number; after?: number }): Promise<Page<Message>>;
   /** The messages that mention the user, newest first. */
@@ -781,8 +790,8 @@ export class Greenroom {
   /** Loads the user's drafts. From then on, `state.draft(chatId)` has them. */
   loadDrafts(): Promise<void>;
   /** Saves a draft. An empty one is removed: then the result is null. With `keepalive` the request outlives the page. */
-  saveDraft(chatId: number, fields: DraftFields, options?: { thread?: number | null; keepalive?: boolean }): Promise<Draft | null>;
-  removeDraft(chatId: number, options?: { thread?: number | null }): Promise<null>;
+  saveDraft(chatId: number, fields: DraftFields, options?: DraftOptions & { keepalive?: boolean }): Promise<Draft | null>;
+  removeDraft(chatId: number, options?: DraftOptions): Promise<null>;
   /** Opens a thread: loads it and its newest replies, and keeps them up to date. */
   openThread(root: number): Promise<Thread>;
   /** Opens a thread at a reply and those around it, unless that one is loaded already. */

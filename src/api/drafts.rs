@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 
 use super::{HandlerResult, body::Body, path::Id, query::Query};
 use crate::{
-    core::model::{ChatId, Draft, FieldErrors, MessageId},
+    core::model::{ChatId, Draft, FieldErrors, MessageId, Refusal},
     error::ApiError,
     input::DraftFields,
     middleware::authenticate::Authenticated,
@@ -37,6 +37,7 @@ pub async fn save(
     request: HttpRequest,
     body: Body,
 ) -> HandlerResult {
+    check_user(&caller, &request)?;
     let fields = body.checked(DraftFields::check).and_then(|draft| Ok((thread(&request)?, draft)));
     match services::drafts::save(&state, &caller, chat.0, fields).await? {
         Some(draft) => Ok(HttpResponse::Ok().json(draft)),
@@ -51,8 +52,20 @@ pub async fn remove(
     chat: Id<ChatId>,
     request: HttpRequest,
 ) -> HandlerResult {
+    check_user(&caller, &request)?;
     services::drafts::remove(&state, &caller, chat.0, thread(&request).into()).await?;
     Ok(HttpResponse::NoContent().finish())
+}
+
+/// Refuses a request that names another user than the caller. The cookie of a page may be another user's by the time that
+/// the page saves what its own user typed.
+fn check_user(caller: &Authenticated, request: &HttpRequest) -> Result<(), ApiError> {
+    match Query::of(request).place("user")? {
+        Some(user) if user != caller.id().0 => {
+            Err(Refusal::NotAllowed("Another user has signed in.").into())
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Returns the thread that a request is about; `None`: the chat's timeline.

@@ -9,6 +9,8 @@ const TAG: &str = "Messages";
 
 const THREAD: &str = "The message whose thread the draft belongs to. Without it: the chat's timeline. A message of the chat, else 400.";
 
+const USER: &str = "The id of the user that the client takes for the caller. 403 if the caller is another user.";
+
 pub(crate) fn describe(reference: &mut Reference) {
     reference.api(TAG, "drafts/").get("listDrafts", "The caller's drafts", |operation| {
         operation.description("Of all chats, the latest first.").answers::<DraftsView>(
@@ -27,6 +29,7 @@ pub(crate) fn describe(reference: &mut Reference) {
                      who may write.",
                 )
                 .query("thread", id(), THREAD)
+                .query("user", id(), USER)
                 .takes::<DraftFields>(json!({ "content": "I will ask Bob " }))
                 .answers::<Draft>(200, "The draft.", examples::draft())
                 .answers_nothing(204, "The draft was empty: there is none now.")
@@ -35,6 +38,7 @@ pub(crate) fn describe(reference: &mut Reference) {
             operation
                 .description("Idempotent. For members.")
                 .query("thread", id(), THREAD)
+                .query("user", id(), USER)
                 .answers_nothing(204, "There is no draft.")
                 .errors(&[400])
         });

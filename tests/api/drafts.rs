@@ -219,6 +219,24 @@ async fn who_may_not_write_saves_none() {
 }
 
 #[actix_rt::test(system = "crate::System")]
+async fn a_draft_that_another_user_typed_is_refused() {
+    let server = Server::start().await;
+    let [ann, bob] = server.users(["ann", "bob"]).await;
+    let chat = ann.dm(&bob).await;
+    save(&bob, chat, json!({"content": "by bob"})).await.expect(200);
+    // The page that ann typed in has bob's cookie by now.
+    let anns = format!("?user={}", ann.id);
+    let refused = save_in(&bob, chat, &anns, json!({"content": "by ann"})).await.expect(403);
+    assert_eq!(refused.json, json!({"detail": "Another user has signed in."}));
+    remove(&bob, chat, &anns).await.expect(403);
+    save_in(&bob, chat, "?user=none", json!({"content": "x"})).await.invalid("user");
+    assert_eq!(texts(&bob).await, ["by bob"]);
+    let bobs = format!("?user={}", bob.id);
+    save_in(&bob, chat, &bobs, json!({"content": "by bob again"})).await.expect(200);
+    remove(&bob, chat, &bobs).await.expect(204);
+}
+
+#[actix_rt::test(system = "crate::System")]
 async fn fields_follow_the_rules_of_messages() {
     let server = Server::start().await;
     let ann = server.user("ann").await;

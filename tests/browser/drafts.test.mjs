@@ -114,3 +114,34 @@ test("a draft of a reply comes with its quote", async (t) => {
   await expect(desk.locator(".gr-composer-reply")).toHaveCount(0);
   await expect(field(desk)).toHaveValue("I do");
 });
+
+test("a draft in a thread comes with its mention, apart from the chat's", async (t) => {
+  const { anns, bobs, chats, desk, phone } = await twoDevices(t, {});
+  const { id: root } = await bobs.sendMessage(chats.Plans, { content: "Who brings cake?" });
+  const reply = (page) => page.locator(".gr-thread-pane").getByRole("textbox", { name: "Write a reply" });
+  const opensThread = async (page) => {
+    await opens(page, "Plans");
+    const row = message(page, "Who brings cake?");
+    await row.hover();
+    await row.locator(".context-menu-btn").click();
+    await row.locator(".thread-btn").click();
+    await expect(reply(page)).toBeVisible();
+  };
+  await opensThread(desk);
+  await reply(desk).pressSequentially("Maybe @b");
+  await expect(desk.getByRole("listbox", { name: "People to mention" }).getByRole("option")).toHaveText([/Bob/]);
+  await desk.keyboard.press("Enter");
+  await expect(reply(desk)).toHaveValue("Maybe @Bob ");
+  await expect.poll(() => saved(anns)).toEqual(["Maybe @Bob "]);
+  await opensThread(phone);
+  await expect(reply(phone)).toHaveValue("Maybe @Bob ");
+  await expect(field(phone)).toHaveValue("");
+  await field(phone).fill("in the chat");
+  await expect.poll(() => saved(anns)).toEqual(["in the chat", "Maybe @Bob "]);
+  await reply(phone).press("Control+Enter");
+  await expect.poll(() => saved(anns)).toEqual(["in the chat"]);
+  await expect(reply(desk)).toHaveValue("");
+  const [sent] = (await bobs.replies(root)).results;
+  assert.equal(sent.content, "Maybe @Bob");
+  assert.deepEqual(sent.mentions.users.map(({ at }) => at), [[6, 10]]);
+});

@@ -11,8 +11,9 @@ test("the documentation tells of each address, and finds them", async (t) => {
   await operation.getByRole("heading").click();
   await expect(operation.getByText("0 to 5000 characters")).toBeVisible();
   await expect(operation.getByLabel("An example of an answer with 201")).toContainText('"content": "In the wiki, under Plans."');
-  await operation.locator(".inner > summary").first().click();
-  await expect(operation.locator(".inner .fields").first()).toContainText("display_name");
+  const sender = operation.locator(".fields > div", { has: page.locator("> dt", { hasText: /^sender\b/ }) }).first();
+  await sender.getByText("its fields").click();
+  await expect(sender.locator(".inner .fields").first()).toContainText("display_name");
   await isAccessible(page, "the documentation");
   await page.getByLabel("Find").fill("leave");
   await expect(page.locator("#leaveChat")).toBeVisible();

@@ -21,7 +21,10 @@ for (const [how, options] of [["over sockets", {}], ["by polling", { WebSocket: 
     two.on("drafts", ({ chatId }) => heard.push(chatId));
     await one.saveDraft(chat, { content: "in the thread", reply_to: thread }, { thread });
     await until(two, () => two.state.draft(chat, thread)?.reply_to === thread);
-    assert.deepEqual(heard, [chat]);
+    await assert.rejects(one.saveDraft(chat, { content: "of another" }, { user: one.state.me.id + 1 }), { status: 403 });
+    await one.saveDraft(chat, { content: "@everyone", mentions: { everyone: true } });
+    await until(two, () => two.state.draft(chat)?.mentions.everyone === true);
+    assert.deepEqual(new Set(heard), new Set([chat]));
     // The message counts as the draft's at once.
     const message = one.send(chat, "before and after");
     assert.equal(one.state.draft(chat), null);

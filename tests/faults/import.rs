@@ -181,6 +181,7 @@ impl World {
                 .await
                 .expect(200);
         }
+        Self::replies_and_mentions([ann, bob, eve], team, &messages[41]).await;
         bob.marks_as_read_to(team, &messages[40]).await;
         eve.marks_as_read(team).await;
         ann.marks_as_read(dm).await;
@@ -195,6 +196,26 @@ impl World {
         eve.removes(untitled, eve).await;
         bob.patch(&format!("chats/{team}/"), json!({"title": "Crew"})).await.expect(200);
         bob.posts(team, "after all that").await;
+    }
+
+    /// Writes in a thread, in the timeline too, and mentions a user, all, and those who are connected.
+    async fn replies_and_mentions([ann, bob, eve]: [&User; 3], team: i64, root: &Value) {
+        let path = format!("chats/{team}/messages/");
+        let to_eve = json!({"users": [{"id": eve.id, "at": [0, 4]}]});
+        let bodies = [
+            json!({"content": "@eve look", "mentions": to_eve}),
+            json!({"content": "@all look", "mentions": {"everyone": true}}),
+            json!({"content": "@here look", "mentions": {"here": true}}),
+            json!({"content": "@eve reply", "mentions": to_eve, "thread": root["id"]}),
+            json!({"content": "reply in both", "thread": root["id"], "also_in_chat": true}),
+        ];
+        for body in bodies {
+            ann.post(&path, body).await.expect(201);
+        }
+        let deleted = json!({"content": "deleted reply", "thread": root["id"]});
+        let deleted = bob.post(&path, deleted).await.expect(201).json;
+        bob.deletes(&deleted).await;
+        bob.delete(&format!("messages/{}/follow/", root["id"])).await.expect(204);
     }
 
     /// Returns the answers of a server by user and path.
@@ -213,9 +234,17 @@ impl World {
     }
 
     fn paths(&self) -> Vec<String> {
-        let fixed = ["chats/", "chats/?page_size=100", "chats/?search=eve", "rooms/", "unread/", "drafts/"];
-        let mut paths: Vec<String> = fixed.map(str::to_owned).to_vec();
-        let others = [
+        let fixed = [
+            "chats/",
+            "chats/?page_size=100",
+            "chats/?search=eve",
+            "rooms/",
+            "unread/",
+            "drafts/",
+            "mentions/",
+            "mentions/?unread=1",
+            "threads/",
+            "threads/?unread=1",
             "sync/",
             "users/me/",
             "users/blocked/",
@@ -223,15 +252,20 @@ impl World {
             "search/?q=memo",
             "search/?q=edited",
         ];
-        paths.extend(others.map(str::to_owned));
+        let mut paths: Vec<String> = fixed.map(str::to_owned).to_vec();
         for chat in 1..=self.last_chat {
             paths.push(format!("chats/{chat}/"));
             paths.push(format!("chats/{chat}/members/"));
             paths.push(format!("chats/{chat}/messages/?page_size=100"));
+            paths.push(format!("chats/{chat}/messages/?page_size=100&include=replies"));
             paths.push(format!("chats/{chat}/messages/?page_size=20&page=3"));
             paths.push(format!("chats/{chat}/messages/?before=80&page_size=7"));
         }
-        paths.extend((1..=180).map(|message| format!("messages/{message}/")));
+        for message in 1..=190 {
+            paths.push(format!("messages/{message}/"));
+            paths.push(format!("messages/{message}/replies/"));
+            paths.push(format!("threads/{message}/"));
+        }
         paths
     }
 

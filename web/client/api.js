@@ -153,10 +153,12 @@ export class Api {
   unpin = (chatId, id) => this.#delete(at`chats/${chatId}/pins/${id}/`);
 
   drafts = () => this.#get("drafts/");
-  saveDraft = (chatId, { content = "", reply_to = null }, { thread, keepalive } = /** @type {any} */ ({})) =>
-    this.request("PUT", at`chats/${chatId}/draft/`, { body: { content, reply_to }, query: { thread }, keepalive });
-  removeDraft = (chatId, { thread } = /** @type {any} */ ({})) =>
-    this.request("DELETE", at`chats/${chatId}/draft/`, { query: { thread } });
+  saveDraft = (chatId, { content = "", reply_to = null, mentions }, { thread, user, keepalive } = /** @type {any} */ ({})) => {
+    const body = { content, reply_to, mentions };
+    return this.request("PUT", at`chats/${chatId}/draft/`, { body, query: { thread, user }, keepalive });
+  };
+  removeDraft = (chatId, { thread, user } = /** @type {any} */ ({})) =>
+    this.request("DELETE", at`chats/${chatId}/draft/`, { query: { thread, user } });
   replies = (root, query) => this.#get(at`messages/${root}/replies/`, query);
   mentions = (query) => this.#get("mentions/", query);
   threads = (query) => this.#get("threads/", query);

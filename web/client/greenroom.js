@@ -157,15 +157,22 @@ export class Greenroom {
   }
 
   /** The events of these bring the change to the state. */
-  async saveDraft(chatId, fields, options) {
-    // The session may be another user's by now. At the end of a page there is no time to ask.
-    if (!options?.keepalive) await this.#connection.verifyUser();
-    return this.api.saveDraft(chatId, fields, options);
+  saveDraft(chatId, fields, options) {
+    return this.#asUser(options, (options) => this.api.saveDraft(chatId, fields, options));
   }
 
-  async removeDraft(chatId, options) {
-    await this.#connection.verifyUser();
-    return this.api.removeDraft(chatId, options);
+  removeDraft(chatId, options) {
+    return this.#asUser(options, (options) => this.api.removeDraft(chatId, options));
+  }
+
+  /** Sends a request that the server refuses if the session is another user's by now. */
+  async #asUser(options, send) {
+    try {
+      return await send({ user: this.state.me?.id, ...options });
+    } catch (error) {
+      if (error.status === 403) await this.#connection.verifyUser();
+      throw error;
+    }
   }
 
   // Threads

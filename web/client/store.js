@@ -143,9 +143,10 @@ export class Store {
     return this.#pins.in(chatId);
   }
 
-  /** A draft of a chat in which a message is being sent counts as sent: the message removes it. */
+  /** A draft counts as sent while a message is being sent from its place: the message removes it. */
   draft(chatId, thread = null) {
-    const isSending = this.#outbox.all.some(({ chat, status }) => chat === chatId && status === "sending");
+    const isOfDraft = (message) => message.chat === chatId && (message.thread ?? null) === thread;
+    const isSending = this.#outbox.all.some((message) => isOfDraft(message) && message.status === "sending");
     const draft = this.savedDrafts.find(chatId, thread);
     return draft && isSending ? null : draft;
   }

@@ -61,12 +61,15 @@ export class ComposerState {
 
   /** The new message as far as it was written, whatever is being edited. */
   get draft() {
-    return { content: this.#drafts.get(this.chatId), reply_to: this.replyTo?.id ?? this.#loadedReply };
+    const content = this.#drafts.get(this.key);
+    const mentions = toMentions(this.#drafts.getMentioned(this.key, content), content);
+    return { content, reply_to: this.replyTo?.id ?? this.#loadedReply, mentions };
   }
 
   /** Shows the draft of another device; null: it was sent or removed there. */
   takeDraft(draft) {
-    this.#drafts.adopt(this.chatId, draft?.content ?? "");
+    this.#drafts.adopt(this.key, draft?.content ?? "");
+    this.#drafts.setMentioned(this.key, draft?.content ?? "", draft ? rangesOf(draft) : []);
     if (!this.editing) this.#restore();
     const replyTo = draft?.reply_to ?? null;
     if (replyTo !== this.draft.reply_to) this.#takeReply(replyTo);
@@ -97,7 +100,7 @@ export class ComposerState {
     else {
       this.#drafts.set(this.key, text);
       this.#drafts.setMentioned(this.key, text, this.#mentioned);
-      if (this.root === null) this.#sync.changed(this.chatId);
+      this.#sync.changed(this.key);
       this.#client.typing(this.chatId, text.trim() !== "", this.root);
     }
     this.#notify();
@@ -130,13 +133,13 @@ export class ComposerState {
   reply(message) {
     if (this.editing) this.abandonEdit("edit");
     this.#setReply(message);
-    if (this.root === null) this.#sync.changed(this.chatId);
+    this.#sync.changed(this.key);
     this.#notify("edit");
   }
 
   cancelReply(what = "edit") {
     this.#setReply(null);
-    if (this.root === null) this.#sync.changed(this.chatId);
+    this.#sync.changed(this.key);
     this.#notify(what);
   }
 
@@ -159,7 +162,7 @@ export class ComposerState {
   takeText() {
     const { text } = this;
     if (this.editing) this.cancel();
-    if (this.root === null) this.#sync.sent(this.chatId, this.draft);
+    this.#sync.sent(this.key, this.draft);
     this.#clear();
     this.#notify();
     return text;
@@ -232,7 +235,7 @@ export class ComposerState {
     if (!this.editing) {
       const thread = { thread: this.root, also_in_chat: this.root !== null && this.alsoInChat };
       this.#client.send(this.chatId, text, { replyTo: this.replyTo ?? undefined, mentions, ...thread });
-      if (this.root === null) this.#sync.sent(this.chatId, this.draft);
+      this.#sync.sent(this.key, this.draft);
       this.alsoInChat = false;
       this.#clear();
       return this.#notify("sent");
@@ -304,7 +307,7 @@ export class ComposerStates {
     const key = root === null ? chatId : -root;
     if (!this.#all.has(key)) {
       this.#all.set(key, new ComposerState(this.#client, this.#drafts, this.#sync, this.#maxLength, chatId, root));
-      if (root === null) this.#sync.opened(chatId);
+      this.#sync.opened(key);
     }
     return this.#all.get(key);
   }
@@ -315,18 +318,18 @@ export class ComposerStates {
     return this.#in(chatId).map((composer) => composer.takeText());
   }
 
-  /** Returns a chat's composer if the chat was opened. */
-  known(chatId) {
-    return this.#all.get(chatId);
+  /** Returns a composer by its key, if its chat or thread was opened. */
+  known(key) {
+    return this.#all.get(key);
   }
 
-  /** Returns the chats that were opened. */
-  chats() {
-    return [...this.#all.keys()].filter((key) => key > 0);
+  /** Returns all composers, or those of a chat and its threads. */
+  list(chatId = null) {
+    return chatId === null ? [...this.#all.values()] : this.#in(chatId);
   }
 
-  /** Saves a chat's draft: the user leaves the chat. */
+  /** Saves the drafts of a chat and its threads: the user leaves the chat. */
   left(chatId) {
-    this.#sync.flush(chatId);
+    for (const { key } of this.#in(chatId)) this.#sync.flush(key);
   }
 }

@@ -11,17 +11,19 @@ const TYPING_FOR = 5_000;
 /** The pause before a draft is saved again after the server had an error, in seconds. */
 const RETRY_AFTER = 5;
 
-const NOTHING = keyOf({ content: "", reply_to: null });
+const NOTHING = keyOf(null);
 
 const isConnected = ({ status }) => status === "live" || status === "polling";
 
-/** What a draft contains, as a text that can be compared. */
+/** Returns what a draft contains, as a text that can be compared. */
 function keyOf(draft) {
-  return JSON.stringify([draft?.content ?? "", draft?.reply_to ?? null]);
+  const { users = [], everyone = false, here = false } = draft?.mentions ?? {};
+  const mentioned = users.map(({ id, at }) => ({ id, at }));
+  return JSON.stringify({ content: draft?.content ?? "", reply_to: draft?.reply_to ?? null, mentions: { users: mentioned, everyone, here } });
 }
 
 /**
- * What this browser has saved of a chat's draft.
+ * What this browser has saved of a draft.
  * @typedef {object} SaveState
  * @property {string} [saved] what the server has, as far as this browser has saved or taken it
  * @property {string | null} [saving] what a request in progress saves
@@ -30,25 +32,28 @@ function keyOf(draft) {
 
 export class DraftSync {
   #client;
+  /** The id of the user who types. The session may be another user's when a draft is saved. */
+  #user;
   #storage;
   #owner;
-  /** The composers of the chats that were opened in this tab. */
+  /** The composers of the chats and threads that were opened in this tab. */
   #composers;
   /** The pauses before a draft is saved or looked at. */
   #timers = new Map();
   /** What was sent as a message from this tab. Where it is refused, the draft stays on the server. */
   #sent = new Map();
-  /** When the user last typed in a chat in this tab. */
+  /** When the user last typed in a composer in this tab. */
   #typedAt = new Map();
-  /** The requests in progress, by chat. */
+  /** The requests in progress, by the composer's key. */
   #requests = new Map();
   /** The states, where there is no storage. @type {Map<number, SaveState>} */
   #known = new Map();
   #stops;
 
-  /** @param {{known: (chatId: number) => any, chats: () => number[]}} composers */
+  /** @param {{known: (key: number) => any, list: (chatId?: number | null) => any[]}} composers */
   constructor(client, owner, storage, composers) {
     this.#client = client;
+    this.#user = client.state.me?.id;
     this.#owner = `greenroom-draft:${owner}:saved:`;
     this.#storage = storage;
     this.#composers = composers;
@@ -58,7 +63,7 @@ export class DraftSync {
     globalThis.addEventListener("pagehide", () => this.#flushAll(), { signal: end.signal });
     this.#stops = [
       () => end.abort(),
-      client.on("drafts", ({ chatId }) => (chatId === null ? this.#lookAtAll() : this.look(chatId))),
+      client.on("drafts", ({ chatId }) => composers.list(chatId).forEach(({ key }) => this.look(key))),
       client.on("status", () => isConnected(client) && this.#saveLeft()),
     ];
     // Without it, the drafts of this browser stay what they are.
@@ -71,139 +76,141 @@ export class DraftSync {
   }
 
   /** Notes that the user has changed a draft, which is saved after a pause. */
-  changed(chatId) {
-    this.#typedAt.set(chatId, performance.now());
-    this.#set(chatId, { isDirty: true });
-    this.#later(chatId, SAVE_AFTER, () => this.flush(chatId));
+  changed(key) {
+    this.#typedAt.set(key, performance.now());
+    this.#set(key, { isDirty: true });
+    this.#later(key, SAVE_AFTER, () => this.flush(key));
   }
 
   /** Notes that a draft is being sent. The message removes it from the server. */
-  async sent(chatId, draft) {
-    this.#clearTimer(chatId);
-    this.#typedAt.delete(chatId);
-    this.#sent.set(chatId, keyOf(draft));
-    this.#set(chatId, { saved: NOTHING, isDirty: false });
-    const request = this.#requests.get(chatId);
+  async sent(key, draft) {
+    this.#clearTimer(key);
+    this.#typedAt.delete(key);
+    this.#sent.set(key, keyOf(draft));
+    this.#set(key, { saved: NOTHING, isDirty: false });
+    const request = this.#requests.get(key);
     if (!request) return;
     // The request may be processed after the message.
     await request;
-    if (this.#get(chatId).saved === NOTHING && !this.#get(chatId).isDirty) await this.#request(chatId, NOTHING);
+    if (this.#get(key).saved === NOTHING && !this.#get(key).isDirty) await this.#request(key, NOTHING);
   }
 
   /** Saves a changed draft now: the user leaves the chat. */
-  flush(chatId, keepalive = false) {
-    this.#clearTimer(chatId);
-    const composer = this.#composers.known(chatId);
-    if (!composer || !this.#get(chatId).isDirty) return undefined;
-    return this.#request(chatId, keyOf(composer.draft), keepalive);
+  flush(key, keepalive = false) {
+    this.#clearTimer(key);
+    const composer = this.#composers.known(key);
+    if (!composer || !this.#get(key).isDirty) return undefined;
+    return this.#request(key, keyOf(composer.draft), keepalive);
   }
 
   #flushAll() {
-    for (const chatId of [...this.#timers.keys()]) this.flush(chatId, true);
+    for (const key of [...this.#timers.keys()]) this.flush(key, true);
   }
 
   /** Saves what could not be saved before. */
   #saveLeft() {
-    for (const chatId of this.#typedAt.keys()) if (!this.#timers.has(chatId)) this.flush(chatId);
+    for (const key of this.#typedAt.keys()) if (!this.#timers.has(key)) this.flush(key);
   }
 
-  async #request(chatId, draft, keepalive = false) {
-    const [content, reply_to] = JSON.parse(draft);
-    const before = this.#requests.get(chatId);
+  async #request(key, draft, keepalive = false) {
+    const { chatId, root: thread } = this.#composers.known(key);
+    const before = this.#requests.get(key);
     const work = async () => {
       // Requests of a chat arrive in order. At the end of the page there is no time to wait for them, or for the answer.
       if (!keepalive) await before;
       const isSure = keepalive && isConnected(this.#client);
-      this.#set(chatId, isSure ? { saved: draft, isDirty: false } : { saving: draft });
+      this.#set(key, isSure ? { saved: draft, isDirty: false } : { saving: draft });
       try {
-        await this.#client.saveDraft(chatId, { content, reply_to }, { keepalive });
-        const isDirty = this.#isOther(chatId, draft);
-        this.#sent.delete(chatId);
-        this.#set(chatId, { saved: draft, saving: null, isDirty });
+        await this.#client.saveDraft(chatId, JSON.parse(draft), { thread, keepalive, user: this.#user });
+        const isDirty = this.#isOther(key, draft);
+        this.#sent.delete(key);
+        this.#set(key, { saved: draft, saving: null, isDirty });
         // Another tab may have changed it meanwhile, or sent it.
-        if (isDirty && !this.#timers.has(chatId)) this.#later(chatId, SAVE_AFTER, () => this.flush(chatId));
+        if (isDirty && !this.#timers.has(key)) this.#later(key, SAVE_AFTER, () => this.flush(key));
       } catch (error) {
         // What the server refuses stays in this browser. Without an answer, the next connection saves it.
-        this.#set(chatId, { saving: null, isDirty: !error.isFinal });
+        this.#set(key, { saving: null, isDirty: !error.isFinal });
         const delay = (error.retryAfter ?? RETRY_AFTER) * 1000;
-        if (!error.isFinal && error.status > 0) this.#later(chatId, delay, () => this.flush(chatId));
+        if (!error.isFinal && error.status > 0) this.#later(key, delay, () => this.flush(key));
       }
     };
-    const request = work().finally(() => this.#requests.get(chatId) === request && this.#requests.delete(chatId));
-    this.#requests.set(chatId, request);
+    const request = work().finally(() => this.#requests.get(key) === request && this.#requests.delete(key));
+    this.#requests.set(key, request);
     await request;
   }
 
   /** Whether the composer has something else by now. */
-  #isOther(chatId, draft) {
-    const composer = this.#composers.known(chatId);
+  #isOther(key, draft) {
+    const composer = this.#composers.known(key);
     return Boolean(composer) && keyOf(composer.draft) !== draft;
   }
 
-  #lookAtAll() {
-    for (const chatId of this.#composers.chats()) this.look(chatId);
-  }
-
   /** Takes the draft of another device, unless the user is typing here, or has typed something that is not saved. */
-  look(chatId) {
-    const composer = this.#composers.known(chatId);
-    const found = this.#client.state.draft(chatId);
-    if (!composer || found === undefined) return;
-    const [draft, { saved = NOTHING, saving, isDirty = false }] = [keyOf(found), this.#get(chatId)];
-    if (isDirty || saving || this.#requests.has(chatId)) return;
-    if (draft === keyOf(composer.draft)) return this.#set(chatId, { saved: draft });
+  look(key) {
+    const composer = this.#composers.known(key);
+    const found = composer && this.#find(composer);
+    if (found === undefined) return;
+    const [draft, { saved = NOTHING, saving, isDirty = false }] = [keyOf(found), this.#get(key)];
+    if (isDirty || saving || this.#requests.has(key)) return;
+    if (draft === keyOf(composer.draft)) return this.#set(key, { saved: draft });
     // Tabs of one browser share their texts by its storage. What a message replies to they do not share.
     const isSameText = found !== null && found.content === composer.draft.content;
-    if ([saved, this.#sent.get(chatId)].includes(draft) && !isSameText) return;
-    const left = (this.#typedAt.get(chatId) ?? -Infinity) + TYPING_FOR - performance.now();
-    if (left > 0) return this.#later(chatId, left, () => (this.#clearTimer(chatId), this.look(chatId)));
-    this.#sent.delete(chatId);
-    this.#set(chatId, { saved: draft });
+    if ([saved, this.#sent.get(key)].includes(draft) && !isSameText) return;
+    const left = (this.#typedAt.get(key) ?? -Infinity) + TYPING_FOR - performance.now();
+    if (left > 0) return this.#later(key, left, () => (this.#clearTimer(key), this.look(key)));
+    this.#sent.delete(key);
+    this.#set(key, { saved: draft });
     composer.takeDraft(found);
   }
 
-  /** Looks at a chat's draft when the chat is opened, and saves what was typed before drafts were saved. */
-  opened(chatId) {
-    const { draft } = this.#composers.known(chatId);
-    const { saved, isDirty } = this.#get(chatId);
-    const isUnsaved = saved === undefined && keyOf(draft) !== NOTHING && !this.#client.state.draft(chatId);
-    if (isDirty || isUnsaved) this.changed(chatId);
-    else this.look(chatId);
+  /** Looks at a draft when its chat or thread is opened, and saves what was typed before drafts were saved. */
+  opened(key) {
+    const composer = this.#composers.known(key);
+    const { draft } = composer;
+    const { saved, isDirty } = this.#get(key);
+    const isUnsaved = saved === undefined && keyOf(draft) !== NOTHING && !this.#find(composer);
+    if (isDirty || isUnsaved) this.changed(key);
+    else this.look(key);
   }
 
-  #later(chatId, delay, work) {
-    this.#clearTimer(chatId);
-    this.#timers.set(chatId, setTimeout(work, delay));
+  /** Returns the draft that the server has; undefined while that is not known. */
+  #find({ chatId, root }) {
+    return this.#client.state.draft(chatId, root);
   }
 
-  #clearTimer(chatId) {
-    clearTimeout(this.#timers.get(chatId));
-    this.#timers.delete(chatId);
+  #later(key, delay, work) {
+    this.#clearTimer(key);
+    this.#timers.set(key, setTimeout(work, delay));
+  }
+
+  #clearTimer(key) {
+    clearTimeout(this.#timers.get(key));
+    this.#timers.delete(key);
   }
 
   /** @returns {SaveState} */
-  #get(chatId) {
-    return this.#known.get(chatId) ?? this.#read(chatId);
+  #get(key) {
+    return this.#known.get(key) ?? this.#read(key);
   }
 
-  #read(chatId) {
+  #read(key) {
     try {
-      return JSON.parse(this.#storage?.getItem(this.#owner + chatId) ?? "{}");
+      return JSON.parse(this.#storage?.getItem(this.#owner + key) ?? "{}");
     } catch {
       return {};
     }
   }
 
-  #set(chatId, fields) {
-    const state = { ...this.#get(chatId), ...fields };
+  #set(key, fields) {
+    const state = { ...this.#get(key), ...fields };
     const isNothing = state.saved === NOTHING && !state.saving && !state.isDirty;
     try {
       if (!this.#storage) throw new Error("There is no storage.");
-      if (isNothing) this.#storage.removeItem(this.#owner + chatId);
-      else this.#storage.setItem(this.#owner + chatId, JSON.stringify(state));
-      this.#known.delete(chatId);
+      if (isNothing) this.#storage.removeItem(this.#owner + key);
+      else this.#storage.setItem(this.#owner + key, JSON.stringify(state));
+      this.#known.delete(key);
     } catch {
-      this.#known.set(chatId, state);
+      this.#known.set(key, state);
     }
   }
 }
