@@ -191,7 +191,7 @@ onBoth("who signs out in one tab is signed out in all, and leaves nothing behind
 });
 
 test("another user who signs in sees nothing of what the first one typed", async (t) => {
-  const { one, two, context, id, bobs } = await twoTabs(t, { allows: ["401", "404"] });
+  const { one, two, context, id, bobs } = await twoTabs(t, { allows: ["401", "403", "404"] });
   await field(one).fill("typed by ann");
   await expect(field(two)).toHaveValue("typed by ann");
   const answer = await context.request.post("/login/", { data: { username: "bob", password: "correct horse" } });

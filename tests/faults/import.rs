@@ -173,6 +173,7 @@ impl World {
             let path = format!("chats/{team}/pins/{}/", message["id"]);
             ann.call("PUT", &path, None).await.expect(200);
         }
+        Self::replies_and_mentions([ann, bob, eve], team, &messages[41]).await;
         for person in [ann, bob] {
             let body =
                 json!({"content": format!("begun by {} ", person.name), "reply_to": messages[40]["id"]});
@@ -181,7 +182,6 @@ impl World {
                 .await
                 .expect(200);
         }
-        Self::replies_and_mentions([ann, bob, eve], team, &messages[41]).await;
         bob.marks_as_read_to(team, &messages[40]).await;
         eve.marks_as_read(team).await;
         ann.marks_as_read(dm).await;
