@@ -61,9 +61,7 @@ pub async fn remove(
 /// the page saves what its own user typed.
 fn check_user(caller: &Authenticated, request: &HttpRequest) -> Result<(), ApiError> {
     match Query::of(request).place("user")? {
-        Some(user) if user != caller.id().0 => {
-            Err(Refusal::NotAllowed("Another user has signed in.").into())
-        }
+        Some(user) if user != caller.id().0 => Err(Refusal::NotAllowed("Another user has signed in.").into()),
         _ => Ok(()),
     }
 }

@@ -9,7 +9,8 @@ const TAG: &str = "Messages";
 
 const THREAD: &str = "The message whose thread the draft belongs to. Without it: the chat's timeline. A message of the chat, else 400.";
 
-const USER: &str = "The id of the user that the client takes for the caller. 403 if the caller is another user.";
+const USER: &str =
+    "The id of the user that the client takes for the caller. 403 if the caller is another user.";
 
 pub(crate) fn describe(reference: &mut Reference) {
     reference.api(TAG, "drafts/").get("listDrafts", "The caller's drafts", |operation| {

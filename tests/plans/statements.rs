@@ -7,11 +7,11 @@ use std::{
 };
 
 /// The macros that contain statements. Those built on `sql!` contain two.
-const MACROS: [&str; 3] = ["sql!(", "within!(", "delete_some!("];
+const MACROS: [&str; 4] = ["sql!(", "within!(", "delete_some!(", "of_lane!("];
 
 /// Files with statements that do not serve clients: they read whole databases by design, run once, or set up
 /// a connection.
-const NOT_FOR_SERVING: [&str; 19] = [
+const NOT_FOR_SERVING: [&str; 21] = [
     "db/catalog.rs",
     "db/conn.rs",
     "db/migrations.rs",
@@ -23,6 +23,8 @@ const NOT_FOR_SERVING: [&str; 19] = [
     "db/url.rs",
     "maintenance/backup.rs",
     "maintenance/check.rs",
+    "maintenance/check_mentions.rs",
+    "maintenance/check_threads.rs",
     "maintenance/checkpoint.rs",
     "maintenance/schema_check.rs",
     "maintenance/import.rs",
@@ -64,12 +66,15 @@ fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
 /// Returns the lines, counted from 1, on which a statement begins. The definitions of the macros are left
 /// out.
 fn lines(text: &str) -> impl Iterator<Item = usize> {
-    let mut is_macro = false;
+    // The line that ends the definition of a macro.
+    let mut end = None;
     text.lines().enumerate().filter_map(move |(index, line)| {
-        if line.starts_with("macro_rules!") {
-            is_macro = true;
-        } else if line == "}" {
-            is_macro = false;
+        let is_definition = line.trim_start().starts_with("macro_rules!");
+        if is_definition {
+            let indent = line.len() - line.trim_start().len();
+            end = Some(format!("{}}}", " ".repeat(indent)));
+        } else if end.as_deref() == Some(line) {
+            end = None;
         }
         let code = line.split("//").next().unwrap_or_default();
         let begins = MACROS.iter().any(|name| {
@@ -78,6 +83,6 @@ fn lines(text: &str) -> impl Iterator<Item = usize> {
                     .ends_with(|before: char| before.is_alphanumeric() || before == '_' || before == ':')
             })
         });
-        (begins && !is_macro).then_some(index + 1)
+        (begins && end.is_none()).then_some(index + 1)
     })
 }

@@ -270,6 +270,7 @@ impl World {
         for (chat, root, first) in
             [(HISTORY.0, ROOT.0, 700_000_000), (DOOMED.0, DOOMED.0 * 1_000_000 + 40, 800_000_000)]
         {
+            let base = chat * 1_000_000;
             let from_n = [
                 format!(
                     "INSERT INTO messages (chat_id, pos, id, sender_id, content, created_at, updated_at, is_edited, is_deleted, \
@@ -287,7 +288,7 @@ impl World {
                 ),
                 format!(
                     "INSERT INTO mentions (user_id, lane, pos, chat_id, message_id, created_seq, weight, is_here) \
-                     SELECT 3, {chat}, i, {chat}, {chat} * 1000000 + i, i + 1, 1, FALSE FROM n"
+                     SELECT 3, {chat}, i, {chat}, {base} + i, i + 1, 1, FALSE FROM n"
                 ),
             ];
             all.extend(from_n.iter().map(|statement| counted(statement, replies)));

@@ -312,7 +312,7 @@ impl Observer {
             let threads = Threads::fetch(user, id).await;
             threads.check(user, &all);
             if self.knows_threads {
-                assert_eq!(known.threads, threads, "chat {id}");
+                assert_eq!(known.threads, threads, "chat {id} of {}", user.name);
             }
             if !known.title.is_null() && chat["chat_type"] != "dm" {
                 assert_eq!(known.title, chat["title"], "chat {id}");

@@ -6,17 +6,23 @@ pub(crate) const STEP: i64 = 200;
 /// Most expired rows of one table deleted per step.
 pub(crate) const SWEEP_STEP: i64 = 500;
 
-/// Deletes some rows of a table with a composite key, and returns their number. On PostgreSQL it selects them
-/// by `ctid`. With the key, the planner may compare each row of the table with each selected row.
+/// Deletes some rows of a table, and returns their number. `$key`: the primary key. `$order`: the columns of an index that
+/// begins with those of the condition, if the primary key does not.
+///
+/// SQLite finds the rows to delete by the primary key alone: with the condition it would read all rows that meet it at each
+/// step. PostgreSQL selects them by `ctid`: with the key, the planner may compare each row of the table with each selected
+/// row. The order makes it use the index where it takes the condition to be that of most rows.
 macro_rules! delete_some {
     ($conn:expr, $table:literal, $key:literal, $which:literal, $($value:expr),+) => {
+        $crate::storage::db::steps::delete_some!($conn, $table, $key, $which, by $key, $($value),+)
+    };
+    ($conn:expr, $table:literal, $key:literal, $which:literal, by $order:literal, $($value:expr),+) => {
         match $conn {
             $crate::storage::AnyConn::Sqlite(_) => $crate::storage::db::sql::sql!(
                 concat!(
-                    "DELETE FROM ", $table, " WHERE ", $which, " AND (", $key, ") IN (SELECT ", $key, " FROM ", $table,
+                    "DELETE FROM ", $table, " WHERE (", $key, ") IN (SELECT ", $key, " FROM ", $table,
                     " WHERE ", $which, " LIMIT ?)"
                 ),
-                $($value,)+
                 $($value,)+
                 $crate::storage::db::steps::STEP
             )
@@ -24,7 +30,7 @@ macro_rules! delete_some {
             $crate::storage::AnyConn::Postgres(_) => $crate::storage::db::sql::sql!(
                 concat!(
                     "DELETE FROM ", $table, " WHERE ctid = ANY (ARRAY (SELECT ctid FROM ", $table, " WHERE ", $which,
-                    " LIMIT ?))"
+                    " ORDER BY ", $order, " LIMIT ?))"
                 ),
                 $($value,)+
                 $crate::storage::db::steps::STEP

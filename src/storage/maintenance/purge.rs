@@ -26,7 +26,7 @@ fn clear_chat(conn: &mut AnyConn) -> Result<bool, StorageError> {
     if clear_members(conn, chat)? {
         return Ok(true);
     }
-    if delete_some!(conn, "reactions", "message_id, emoji, user_id", "chat_id = ?", chat)? > 0 {
+    if delete_some!(conn, "reactions", "chat_id, message_id, emoji, user_id", "chat_id = ?", chat)? > 0 {
         return Ok(true);
     }
     let range = sql!(
@@ -36,10 +36,12 @@ fn clear_chat(conn: &mut AnyConn) -> Result<bool, StorageError> {
     );
     let last = range.one::<Option<i64>>(conn)?;
     let Some(last) = last else {
-        if delete_some!(conn, "tombstone_counts", "sender_id, level, block", "chat_id = ?", chat)? > 0 {
+        if delete_some!(conn, "tombstone_counts", "chat_id, sender_id, level, block", "chat_id = ?", chat)?
+            > 0
+        {
             return Ok(true);
         }
-        if delete_some!(conn, "sent_counts", "sender_id, block", "chat_id = ?", chat)? > 0 {
+        if delete_some!(conn, "sent_counts", "chat_id, sender_id, block", "chat_id = ?", chat)? > 0 {
             return Ok(true);
         }
         if threads::clear_chat(conn, chat)?

@@ -212,5 +212,5 @@ fn add_to_count(conn: &mut AnyConn, chat: ChatId, step: i64) -> Result<(), Stora
 
 /// Removes some rows of a deleted chat. Returns whether there were any.
 pub(crate) fn clear_chat(conn: &mut AnyConn, chat: ChatId) -> Result<bool, StorageError> {
-    Ok(delete_some!(conn, "drafts", "user_id, thread", "chat_id = ?", chat)? > 0)
+    Ok(delete_some!(conn, "drafts", "chat_id, user_id, thread", "chat_id = ?", chat)? > 0)
 }

@@ -82,14 +82,28 @@ pub fn changed(
     limit: i64,
 ) -> Result<Vec<(UserId, MessageId)>, StorageError> {
     let ids: Vec<i64> = users.iter().map(|user| user.0).collect();
-    let rows = sql!(
-        "SELECT user_id, root_id FROM follows WHERE chat_id = ? AND user_id IN ? AND seq > ? ORDER BY seq LIMIT ?",
-        chat,
-        ids.as_slice(),
-        since,
-        limit
-    );
-    Ok(rows.rows(conn)?)
+    let rows = match conn {
+        AnyConn::Sqlite(_) => sql!(
+            "SELECT user_id, root_id FROM follows WHERE chat_id = ? AND user_id IN ? AND seq > ? ORDER BY seq LIMIT ?",
+            chat,
+            ids.as_slice(),
+            since,
+            limit
+        )
+        .rows(conn),
+        // A look at the index for each user: a list as a condition would read the rows of all followers.
+        AnyConn::Postgres(_) => sql!(
+            "SELECT f.user_id, f.root_id FROM ? AS users CROSS JOIN LATERAL (SELECT user_id, root_id, seq FROM follows \
+             WHERE chat_id = ? AND user_id = users.value AND seq > ? ORDER BY seq LIMIT ?) AS f ORDER BY f.seq LIMIT ?",
+            ids.as_slice(),
+            chat,
+            since,
+            limit,
+            limit
+        )
+        .rows(conn),
+    };
+    Ok(rows?)
 }
 
 /// Makes a guest's relations in a chat those of a user, as the chat's change `seq`. The user's own stay. Each of the two has
@@ -121,5 +135,6 @@ pub fn hand_over(
 
 /// Removes some rows of a deleted chat. Returns whether there were any.
 pub fn clear_chat(conn: &mut AnyConn, chat: ChatId) -> Result<bool, StorageError> {
-    Ok(delete_some!(conn, "follows", "user_id, root_id", "chat_id = ?", chat)? > 0)
+    Ok(delete_some!(conn, "follows", "user_id, root_id", "chat_id = ?", by "chat_id, user_id, seq", chat)?
+        > 0)
 }

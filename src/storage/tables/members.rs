@@ -390,5 +390,5 @@ pub fn set_me(
 /// Deletes up to [`STEP`] member rows of a deleted chat, including former members. Returns whether there may
 /// be more.
 pub(crate) fn clear_members(conn: &mut AnyConn, chat: ChatId) -> Result<bool, StorageError> {
-    Ok(delete_some!(conn, "members", "user_id", "chat_id = ?", chat)? as i64 == STEP)
+    Ok(delete_some!(conn, "members", "chat_id, user_id", "chat_id = ?", chat)? as i64 == STEP)
 }

@@ -172,12 +172,19 @@ pub fn hand_over(
 
 /// Removes some rows of a deleted chat. Returns whether there were any.
 pub fn clear_chat(conn: &mut AnyConn, chat: ChatId) -> Result<bool, StorageError> {
-    Ok(delete_some!(conn, "mentions", "user_id, lane, pos", "chat_id = ?", chat)? > 0
-        || clear_counts(conn, Lane::Chat(chat))?)
+    Ok(
+        delete_some!(conn, "mentions", "user_id, lane, pos", "chat_id = ?", by "chat_id, user_id, message_id", chat)?
+            > 0
+            || clear_counts(conn, Lane::Chat(chat))?,
+    )
 }
 
 /// Removes some counts of a lane. Returns whether there may be more.
 pub(super) fn clear_counts(conn: &mut AnyConn, lane: Lane) -> Result<bool, StorageError> {
     let key = lane.key();
-    Ok(delete_some!(conn, "mention_counts", "user_id, lane, block", "lane = ?", key)? as i64 == STEP)
+    Ok(
+        delete_some!(conn, "mention_counts", "user_id, lane, block", "lane = ?", by "lane, user_id, block", key)?
+            as i64
+            == STEP,
+    )
 }

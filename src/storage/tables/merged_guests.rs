@@ -133,5 +133,5 @@ pub fn take_place(
 
 /// Removes some of the rows of a deleted chat. Returns whether there were any.
 pub(crate) fn clear_chat(conn: &mut AnyConn, chat: ChatId) -> Result<bool, StorageError> {
-    Ok(delete_some!(conn, "chat_merges", "guest_id", "chat_id = ?", chat)? > 0)
+    Ok(delete_some!(conn, "chat_merges", "chat_id, guest_id", "chat_id = ?", chat)? > 0)
 }

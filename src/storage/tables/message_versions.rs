@@ -54,5 +54,5 @@ pub fn clear(conn: &mut AnyConn, chat: ChatId, message: MessageId) -> Result<(),
 
 /// Removes some rows of a deleted chat. Returns whether there were any.
 pub fn clear_chat(conn: &mut AnyConn, chat: ChatId) -> Result<bool, StorageError> {
-    Ok(delete_some!(conn, "message_versions", "message_id, seq", "chat_id = ?", chat)? > 0)
+    Ok(delete_some!(conn, "message_versions", "chat_id, message_id, seq", "chat_id = ?", chat)? > 0)
 }

@@ -337,8 +337,9 @@ pub fn changed(
     places: RangeInclusive<Pos>,
     limit: i64,
 ) -> Result<Vec<Message>, StorageError> {
+    // `+ 0`: PostgreSQL would take a range of positions for narrower than the changes, and read the whole history.
     let rows = sql!(
-        "SELECT {} FROM (SELECT * FROM messages WHERE chat_id = ? AND seq > ? AND seq > created_seq AND pos BETWEEN ? AND ? \
+        "SELECT {} FROM (SELECT * FROM messages WHERE chat_id = ? AND seq > ? AND seq > created_seq AND pos + 0 BETWEEN ? AND ? \
             ORDER BY seq LIMIT ?) AS m JOIN users u ON u.id = m.sender_id ORDER BY m.seq",
         chat,
         since,

@@ -66,5 +66,5 @@ pub fn changed(
 
 /// Removes some rows of a deleted chat. Returns whether there were any.
 pub fn clear_chat(conn: &mut AnyConn, chat: ChatId) -> Result<bool, StorageError> {
-    Ok(delete_some!(conn, "pins", "message_id", "chat_id = ?", chat)? > 0)
+    Ok(delete_some!(conn, "pins", "chat_id, message_id", "chat_id = ?", chat)? > 0)
 }

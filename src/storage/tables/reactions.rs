@@ -112,8 +112,14 @@ pub fn clear_left(conn: &mut AnyConn) -> Result<bool, StorageError> {
 /// Deletes up to [`STEP`] reactions of a message. Returns whether there may be more.
 fn clear_some(conn: &mut AnyConn, place: (ChatId, MessageId)) -> Result<bool, StorageError> {
     let (chat, message) = place;
-    let removed =
-        delete_some!(conn, "reactions", "emoji, user_id", "chat_id = ? AND message_id = ?", chat, message)?;
+    let removed = delete_some!(
+        conn,
+        "reactions",
+        "chat_id, message_id, emoji, user_id",
+        "chat_id = ? AND message_id = ?",
+        chat,
+        message
+    )?;
     Ok(removed as i64 == STEP)
 }
 

@@ -160,7 +160,7 @@ pub fn between(
     after: Pos,
     last: Pos,
 ) -> Result<i64, StorageError> {
-    macro_rules! count {
+    macro_rules! of_lane {
         ($rows:literal, $id:expr) => {
             sql!(
                 concat!(
@@ -190,7 +190,7 @@ pub fn between(
         };
     }
     Ok(match lane {
-        Lane::Chat(chat) => count!("messages WHERE chat_id", chat),
-        Lane::Thread(root) => count!("thread_replies WHERE root_id", root),
+        Lane::Chat(chat) => of_lane!("messages WHERE chat_id", chat),
+        Lane::Thread(root) => of_lane!("thread_replies WHERE root_id", root),
     }?)
 }

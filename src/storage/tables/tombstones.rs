@@ -134,7 +134,7 @@ pub fn last_live_before(conn: &mut AnyConn, lane: Lane, pos: Pos) -> Result<Pos,
 
 /// Returns the last position from `start` up to, but not including, `end` whose message is not deleted.
 fn last_live_in(conn: &mut AnyConn, lane: Lane, start: Pos, end: Pos) -> Result<Option<Pos>, StorageError> {
-    macro_rules! find {
+    macro_rules! of_lane {
         ($rows:literal, $id:expr) => {
             sql!(
                 concat!(
@@ -151,8 +151,8 @@ fn last_live_in(conn: &mut AnyConn, lane: Lane, start: Pos, end: Pos) -> Result<
         };
     }
     Ok(match lane {
-        Lane::Chat(chat) => find!("messages WHERE chat_id", chat),
-        Lane::Thread(root) => find!("thread_replies WHERE root_id", root),
+        Lane::Chat(chat) => of_lane!("messages WHERE chat_id", chat),
+        Lane::Thread(root) => of_lane!("thread_replies WHERE root_id", root),
     }?)
 }
 
@@ -176,7 +176,7 @@ fn deleted_in(
     whose: UserId,
     (first, last): (Pos, Pos),
 ) -> Result<i64, StorageError> {
-    macro_rules! count {
+    macro_rules! of_lane {
         ($rows:literal, $id:expr) => {
             sql!(
                 concat!(
@@ -195,8 +195,8 @@ fn deleted_in(
         };
     }
     Ok(match lane {
-        Lane::Chat(chat) => count!("messages WHERE chat_id", chat),
-        Lane::Thread(root) => count!("thread_replies WHERE root_id", root),
+        Lane::Chat(chat) => of_lane!("messages WHERE chat_id", chat),
+        Lane::Thread(root) => of_lane!("thread_replies WHERE root_id", root),
     }?)
 }
 

@@ -89,6 +89,11 @@ fn post(
     ask(conn, by, action)
 }
 
+/// Posts a message that mentions users.
+pub(super) fn mention(conn: &mut AnyConn, users: &[UserId]) -> Result<(), StorageError> {
+    post(conn, TALKER, (None, false), Some(named(users)))
+}
+
 fn ask(conn: &mut AnyConn, by: UserId, action: Asked) -> Result<(), StorageError> {
     apply(conn, &policy(), &Command { chat: HISTORY, by, action }).map(drop)
 }
@@ -122,6 +127,19 @@ fn of_writers() -> Vec<Action> {
         writes("mention a member in an old reply", |conn, world| {
             ask(conn, TALKER, mentioning(world.reply(500), named(&[SILENT])))?;
             ask(conn, TALKER, Asked::DeleteMessage { message: world.reply(500) })
+        }),
+        writes("mention a member in a reply from before the member joined", |conn, world| {
+            ask(conn, TALKER, Asked::AddMembers { users: vec![STRANGER] })?;
+            ask(conn, TALKER, mentioning(world.reply(500), named(&[STRANGER])))
+        }),
+        writes("delete the first of two replies, which are far apart", |conn, _| {
+            let newcomer = UserId(ALIKE + 1);
+            ask(conn, TALKER, Asked::AddMembers { users: vec![newcomer] })?;
+            post(conn, newcomer, (Some(ROOT), false), None)?;
+            let message = heads::find(conn, ROOT)?.unwrap().last_reply;
+            (0..32).try_for_each(|_| post(conn, TALKER, (Some(ROOT), false), None))?;
+            post(conn, newcomer, (Some(ROOT), false), None)?;
+            ask(conn, newcomer, Asked::DeleteMessage { message })
         }),
         writes("delete the first reply", |conn, world| {
             ask(conn, TALKER, Asked::DeleteMessage { message: world.reply(1) })

@@ -41,7 +41,7 @@ use greenroom::{
     },
 };
 
-use super::{Action, policy, policy_of_contacts, writes};
+use super::{Action, policy, policy_of_contacts, threads, writes};
 use crate::world::*;
 
 pub(super) fn all() -> Vec<Action> {
@@ -338,6 +338,8 @@ fn of_users() -> Vec<Action> {
         writes("take over a guest", |conn, _| {
             let guest = commands::guests::create(conn, "Vera", "claimed-key")?.id();
             ask(conn, HISTORY, TALKER, Asked::AddMembers { users: vec![guest] })?;
+            threads::mention(conn, &[guest])?;
+            threads::mention(conn, &[guest, SILENT])?;
             (0..20).try_for_each(|_| ask(conn, HISTORY, guest, post_by(guest, None)))?;
             (0..20).try_for_each(|_| ask(conn, HISTORY, guest, reply_by(guest)))?;
             let chat = chats::find(conn, HISTORY)?.unwrap();
@@ -517,6 +519,11 @@ fn of_upkeep() -> Vec<Action> {
             purge::step(conn)?;
             purge::step(conn).map(drop)
         }),
+        writes("clear out all deleted chats", |conn, _| {
+            while purge::step(conn)? {}
+            Ok(())
+        })
+        .at_most(2_000_000, "their rows, in steps: in one transaction each finds what the earlier ones deleted"),
         writes("lock what others may need", |conn, _| {
             locks::users(conn, &[TALKER, SILENT])?;
             locks::search_index(conn)?;
