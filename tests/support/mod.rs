@@ -11,6 +11,7 @@ pub(crate) mod key_host;
 mod listener;
 mod node;
 pub(crate) mod oracle;
+mod oracle_actions;
 mod oracle_threads;
 pub(crate) mod picture_host;
 pub(crate) mod raw_socket;

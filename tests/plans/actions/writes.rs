@@ -523,7 +523,10 @@ fn of_upkeep() -> Vec<Action> {
             while purge::step(conn)? {}
             Ok(())
         })
-        .at_most(2_000_000, "their rows, in steps: in one transaction each finds what the earlier ones deleted"),
+        .at_most(
+            2_000_000,
+            "their rows, in steps: in one transaction each finds what the earlier ones deleted",
+        ),
         writes("lock what others may need", |conn, _| {
             locks::users(conn, &[TALKER, SILENT])?;
             locks::search_index(conn)?;
