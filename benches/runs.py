@@ -158,7 +158,7 @@ def expected_seconds(command):
     """Returns about how long a load takes, with the creation of its users and messages."""
     options = dict(itertools.pairwise(command))
     number = lambda *names: next((int(options[name]) for name in names if name in options), 1)
-    created = number("--rooms", "--chats") * (number("--messages") + number("--members"))
+    created = number("--rooms", "--chats") * (number("--messages") + number("--members") + 2 * number("--threads"))
     return float(options["--duration"]) + float(options["--warmup"]) + SECONDS_AROUND + created / CREATED_A_SECOND
 
 
@@ -166,7 +166,7 @@ class Rehearsal(Bench):
     """Runs nothing: adds up how long the loads are expected to take. All their figures are 1."""
 
     def run(self, command):
-        names = ["send", "deliver", "deliver to all", "page", "last page", "before", "after", "unread", "chats", "sync"]
+        names = ["send", "deliver", "deliver to all", "page", "last page", "before", "after", "unread", "chats", "sync", "threads"]
         ones = {"per_second": 1, "latency": {"p50": 1, "p99": 1}}
         figures = ["server_started_in_ms", "server_mib_without_sockets", "server_kib_per_socket", "seconds_until_all_were_back"]
         return {

@@ -265,11 +265,28 @@ def json_web_tokens(bench):
     bench.row("P13", "a small request with a JSON Web Token", "1.2 x one with a session", f"{jwt:.1f} us CPU", jwt <= 1.2 * session, f"session {session:.1f} us", jwt / session)
 
 
+def replies(bench):
+    plain = bench.on_builds("rooms", "--session", "--rooms", 100, *POSTS)["this build"]
+    in_thread = bench.on_builds("rooms", "--session", "--rooms", 100, *POSTS, "--in-thread")["this build"]
+    runs = bench.in_turn("P14", {"plain": plain, "replies": in_thread})
+    post, reply = (cpu(runs[name].middle(cpu)) for name in ("plain", "replies"))
+    bench.row("P14", "a reply in a thread, over REST", "1.3 x the CPU of a post", f"{reply:.1f} us CPU", reply <= 1.3 * post, f"post {post:.1f} us", reply / post)
+
+
+def followed_threads(bench):
+    count = 1_000 if bench.quick else 10_000
+    args = ["--chats", 1, "--users", 2, "--members", 2, "--one-sided", "--messages", 5, "--plain", "--threads", count, "--closed", "--connections", 1]
+    runs = bench.in_turn("P15", {"this build": bench.on_builds("read", "--what", "threads,unread", *args)["this build"]})
+    own = runs["this build"].middle(micros("threads", "p99"))
+    p99, unread = micros("threads", "p99")(own), micros("unread", "p99")(own)
+    bench.row("P15", f"the threads of a user who follows {count:,}, all unread", "p99 20 ms", f"p99 {millis(p99)}; unread counts {millis(unread)}", p99 <= 20_000)
+
+
 # Each step measures one target or several.
 STEPS = [
     (["P1"], posts), (["P2"], one_chat), (["P3"], commands), (["P4"], fan_out), (["P5"], last_delivery), (["P6"], reading),
     (["P7", "P9"], large_chat), (["P7a", "P7b", "P7c"], worst_cases), (["P8"], memory), (["P10"], storm), (["P12"], history),
-    (["P11"], on_postgres), (["P13"], json_web_tokens),
+    (["P11"], on_postgres), (["P13"], json_web_tokens), (["P14"], replies), (["P15"], followed_threads),
 ]
 
 

@@ -30,7 +30,7 @@ pub struct PostFields {
     #[serde(default)]
     #[schema(value_type = Option<MessageId>)]
     pub reply_to: Field,
-    /// Whom the message mentions: `users` by name, with the place in the text where there is one, `everyone`, or the members
+    /// The mentions: `users` by name, with the place in the text where there is one, `everyone`, or the members
     /// that are connected now (`here`). For `everyone` and `here` an admin is needed in chats of more than 25 members.
     #[serde(default)]
     #[schema(value_type = Option<Mentions>)]
@@ -115,7 +115,7 @@ pub struct DraftFields {
     #[serde(default)]
     #[schema(value_type = Option<MessageId>)]
     pub reply_to: Field,
-    /// Whom it mentions.
+    /// The mentions, as of a message.
     #[serde(default)]
     #[schema(value_type = Option<Mentions>)]
     pub mentions: MentionsField,
@@ -144,7 +144,7 @@ pub struct EditFields {
     #[serde(default)]
     #[schema(value_type = String, min_length = 1, max_length = 5000)]
     pub content: Field,
-    /// Whom the message mentions from now on. Without it the mentions stay; places that no longer fit are dropped.
+    /// The new mentions. Without them the mentions stay; places that no longer fit are dropped.
     #[serde(default)]
     #[schema(value_type = Option<Mentions>)]
     pub mentions: MentionsField,

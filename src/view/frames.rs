@@ -19,7 +19,7 @@ pub fn message(message: &Message, links: &Links) -> ByteString {
     render(&MessageView::new(message, links))
 }
 
-/// Adds the users whom a message mentions in vain, if there are any, to the message as JSON.
+/// Adds `mentions_ignored`, the mentioned users who are no members, to a message as JSON.
 pub fn with_ignored_mentions(message: ByteString, ignored: &[UserId]) -> ByteString {
     match message.strip_suffix('}') {
         Some(open) if !ignored.is_empty() => {

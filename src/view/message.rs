@@ -50,7 +50,7 @@ pub struct MessageView<'a> {
     /// The text of another message that it forwards. `content` may then be empty.
     #[schema(required)]
     forwarded_from: Option<ForwardedView<'a>>,
-    /// Whom it mentions.
+    /// The mentions.
     #[schema(value_type = Mentions)]
     mentions: &'a RawValue,
     /// Only in the answer to a request: ids of mentioned users who are not active members. They are not stored.

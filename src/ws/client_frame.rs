@@ -48,7 +48,7 @@ pub(crate) struct ClientFrame {
     #[serde(default)]
     #[schema(value_type = Option<MessageId>)]
     pub(super) reply_to: Field,
-    /// Whom the message mentions.
+    /// The mentions, as of a message.
     #[serde(default)]
     #[schema(value_type = Option<Mentions>)]
     pub(super) mentions: MentionsField,

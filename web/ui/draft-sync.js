@@ -8,6 +8,9 @@ const SAVE_AFTER = 1_000;
 /** For so many milliseconds after the latest key, no draft of another device replaces the text. */
 const TYPING_FOR = 5_000;
 
+/** For so many milliseconds after a message was sent in this browser, it is what removed the draft from the server. */
+const SENT_FOR = 5_000;
+
 /** The pause before a draft is saved again after the server had an error, in seconds. */
 const RETRY_AFTER = 5;
 
@@ -23,12 +26,19 @@ function keyOf(draft) {
 }
 
 /**
- * What this browser has saved of a draft.
+ * What this browser has saved of a draft. All its tabs share it.
  * @typedef {object} SaveState
  * @property {string} [saved] what the server has, as far as this browser has saved or taken it
  * @property {string | null} [saving] what a request in progress saves
  * @property {boolean} [isDirty] whether the text has changed since it was saved
+ * @property {number} [sentAt] when a tab sent a message from the draft's place, in milliseconds since 1970
  */
+
+/** For how many milliseconds more a message of this browser counts as what removed the draft. @param {SaveState} state */
+function sentFor({ sentAt = -Infinity }) {
+  const since = Date.now() - sentAt;
+  return since >= 0 && since < SENT_FOR ? SENT_FOR - since : 0;
+}
 
 export class DraftSync {
   #client;
@@ -42,6 +52,8 @@ export class DraftSync {
   #timers = new Map();
   /** What was sent as a message from this tab. Where it is refused, the draft stays on the server. */
   #sent = new Map();
+  /** The composers with a text that was typed in this tab and is not saved. Another tab may send its own text meanwhile. */
+  #unsaved = new Set();
   /** When the user last typed in a composer in this tab. */
   #typedAt = new Map();
   /** The requests in progress, by the composer's key. */
@@ -49,6 +61,8 @@ export class DraftSync {
   /** The states, where there is no storage. @type {Map<number, SaveState>} */
   #known = new Map();
   #stops;
+  /** After a sign-out nothing is saved or stored any more. */
+  #isClosed = false;
 
   /** @param {{known: (key: number) => any, list: (chatId?: number | null) => any[]}} composers */
   constructor(client, owner, storage, composers) {
@@ -71,6 +85,7 @@ export class DraftSync {
   }
 
   close() {
+    this.#isClosed = true;
     this.#stops.forEach((stop) => stop());
     this.#timers.forEach(clearTimeout);
   }
@@ -78,6 +93,11 @@ export class DraftSync {
   /** Notes that the user has changed a draft, which is saved after a pause. */
   changed(key) {
     this.#typedAt.set(key, performance.now());
+    this.#saveLater(key);
+  }
+
+  #saveLater(key) {
+    this.#unsaved.add(key);
     this.#set(key, { isDirty: true });
     this.#later(key, SAVE_AFTER, () => this.flush(key));
   }
@@ -86,8 +106,9 @@ export class DraftSync {
   async sent(key, draft) {
     this.#clearTimer(key);
     this.#typedAt.delete(key);
+    this.#unsaved.delete(key);
     this.#sent.set(key, keyOf(draft));
-    this.#set(key, { saved: NOTHING, isDirty: false });
+    this.#set(key, { saved: NOTHING, isDirty: false, sentAt: Date.now() });
     const request = this.#requests.get(key);
     if (!request) return;
     // The request may be processed after the message.
@@ -99,7 +120,8 @@ export class DraftSync {
   flush(key, keepalive = false) {
     this.#clearTimer(key);
     const composer = this.#composers.known(key);
-    if (!composer || !this.#get(key).isDirty) return undefined;
+    const isUnsaved = this.#unsaved.has(key) || this.#get(key).isDirty;
+    if (this.#isClosed || !composer || !isUnsaved) return undefined;
     return this.#request(key, keyOf(composer.draft), keepalive);
   }
 
@@ -118,15 +140,18 @@ export class DraftSync {
     const work = async () => {
       // Requests of a chat arrive in order. At the end of the page there is no time to wait for them, or for the answer.
       if (!keepalive) await before;
+      const { sentAt } = this.#get(key);
       const isSure = keepalive && isConnected(this.#client);
       this.#set(key, isSure ? { saved: draft, isDirty: false } : { saving: draft });
       try {
         await this.#client.saveDraft(chatId, JSON.parse(draft), { thread, keepalive, user: this.#user });
-        const isDirty = this.#isOther(key, draft);
+        // A message that was sent meanwhile may have removed it.
+        const saved = this.#get(key).sentAt === sentAt ? draft : NOTHING;
         this.#sent.delete(key);
-        this.#set(key, { saved: draft, saving: null, isDirty });
-        // Another tab may have changed it meanwhile, or sent it.
-        if (isDirty && !this.#timers.has(key)) this.#later(key, SAVE_AFTER, () => this.flush(key));
+        this.#unsaved.delete(key);
+        this.#set(key, { saved, saving: null, isDirty: false });
+        // Another tab may have changed it meanwhile.
+        if (this.#isOther(key, saved) && !this.#timers.has(key)) this.#saveLater(key);
       } catch (error) {
         // What the server refuses stays in this browser. Without an answer, the next connection saves it.
         this.#set(key, { saving: null, isDirty: !error.isFinal });
@@ -150,17 +175,26 @@ export class DraftSync {
     const composer = this.#composers.known(key);
     const found = composer && this.#find(composer);
     if (found === undefined) return;
-    const [draft, { saved = NOTHING, saving, isDirty = false }] = [keyOf(found), this.#get(key)];
-    if (isDirty || saving || this.#requests.has(key)) return;
+    const [draft, { saved = NOTHING, saving, isDirty = false, sentAt }] = [keyOf(found), this.#get(key)];
+    if (isDirty || saving || this.#requests.has(key) || this.#unsaved.has(key)) return;
     if (draft === keyOf(composer.draft)) return this.#set(key, { saved: draft });
+    const stillSent = sentFor({ sentAt });
+    // The text of this tab stays when another tab has sent its own, and is saved anew.
+    if (stillSent > 0 && draft === NOTHING) return this.#saveLater(key);
+    if (stillSent > 0) return this.#later(key, stillSent, () => this.#lookAgain(key));
     // Tabs of one browser share their texts by its storage. What a message replies to they do not share.
     const isSameText = found !== null && found.content === composer.draft.content;
     if ([saved, this.#sent.get(key)].includes(draft) && !isSameText) return;
     const left = (this.#typedAt.get(key) ?? -Infinity) + TYPING_FOR - performance.now();
-    if (left > 0) return this.#later(key, left, () => (this.#clearTimer(key), this.look(key)));
+    if (left > 0) return this.#later(key, left, () => this.#lookAgain(key));
     this.#sent.delete(key);
     this.#set(key, { saved: draft });
     composer.takeDraft(found);
+  }
+
+  #lookAgain(key) {
+    this.#clearTimer(key);
+    this.look(key);
   }
 
   /** Looks at a draft when its chat or thread is opened, and saves what was typed before drafts were saved. */
@@ -202,8 +236,9 @@ export class DraftSync {
   }
 
   #set(key, fields) {
+    if (this.#isClosed) return;
     const state = { ...this.#get(key), ...fields };
-    const isNothing = state.saved === NOTHING && !state.saving && !state.isDirty;
+    const isNothing = state.saved === NOTHING && !state.saving && !state.isDirty && sentFor(state) === 0;
     try {
       if (!this.#storage) throw new Error("There is no storage.");
       if (isNothing) this.#storage.removeItem(this.#owner + key);

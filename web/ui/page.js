@@ -16,10 +16,11 @@ import { Skeletons } from "./message-list.js";
 import { Notices } from "./notices.js";
 import { askToNotify, canNotify, isNotified } from "./notifications.js";
 import { SearchField } from "./search-field.js";
-import { announceSession, clearUserData, onSession, ownerOf } from "./session.js";
+import { announceSession, onSession, ownerOf } from "./session.js";
 import { loadSettings } from "./settings.js";
 import { SideLists } from "./side-lists.js";
 import { direction, language, t } from "./texts.js";
+import { clearUser, closeUserState } from "./user-state.js";
 
 const ChatSearch = lazy(() => import("./chat-search.js").then(({ ChatSearch }) => ChatSearch));
 const DateDialog = lazy(() => import("./date-dialog.js").then(({ DateDialog }) => DateDialog));
@@ -70,6 +71,7 @@ export function Page({ client }) {
   useEffect(() => {
     Object.assign(document.documentElement, { lang: language, dir: direction });
     const leave = () => {
+      closeUserState(client);
       // The browser may keep the page in its back-forward cache.
       setState("left");
       toSignIn();
@@ -79,7 +81,7 @@ export function Page({ client }) {
       onSession((owner) => {
         if (owner && owner === ownerOf(client)) {
           client.stop();
-          clearUserData(client, owner);
+          clearUser(client, owner);
           leave();
         } else if (client.state.me) {
           // Another user may have signed in.
@@ -287,7 +289,7 @@ function OwnMenu({ onProfile }) {
         client.start().catch(() => {});
         if (error.status !== 401) throw error;
       }
-      clearUserData(client, owner);
+      clearUser(client, owner);
       announceSession(owner);
       location.replace("/login/");
     });

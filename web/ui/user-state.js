@@ -4,7 +4,7 @@ import { Blocks } from "./blocks.js";
 import { ComposerStates } from "./composer-state.js";
 import { Deletions } from "./deletions.js";
 import { Drafts } from "./drafts.js";
-import { ownerOf } from "./session.js";
+import { clearUserData, ownerOf } from "./session.js";
 
 /** @type {WeakMap<object, any>} */
 const states = new WeakMap();
@@ -17,6 +17,16 @@ export function userStateOf(client, settings) {
   before?.composers.close();
   states.set(client, createState(client, owner, settings));
   return states.get(client);
+}
+
+/** Ends the state of the client's user, whose session has ended: drafts are saved no more. */
+export const closeUserState = (client) => states.get(client)?.composers.close();
+
+/** Removes the data of the client's user, who has signed out, from the browser. */
+export function clearUser(client, owner) {
+  // First, so that a draft that is being saved is not stored again.
+  closeUserState(client);
+  clearUserData(client, owner);
 }
 
 function createState(client, owner, settings) {

@@ -144,7 +144,7 @@ pub struct NewMessage {
     pub client_id: Option<ClientId>,
     /// The message of the same chat that is quoted.
     pub reply_to: Option<MessageId>,
-    /// `None`: nobody is mentioned.
+    /// `None`: no mentions.
     pub mentions: Option<Box<NewMentions>>,
     /// The root of the thread that it replies in.
     pub thread: Option<MessageId>,

@@ -1,4 +1,4 @@
-//! Mentions: the users whom a message names, all members, or those who are connected.
+//! Mentions: of users by name, of all members, or of those who are connected.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -21,7 +21,7 @@ pub struct Mentions {
     pub here: bool,
 }
 
-/// A user whom a message names.
+/// A mention of a user by name.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Mention {
     pub id: UserId,
@@ -32,7 +32,7 @@ pub struct Mention {
 }
 
 impl Mentions {
-    /// Returns whether nobody is mentioned.
+    /// Returns whether there are no mentions.
     pub fn is_empty(&self) -> bool {
         self.users.is_empty() && !self.concerns_all()
     }

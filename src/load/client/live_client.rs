@@ -75,7 +75,7 @@ impl Client {
     /// Opens a socket and waits until it is live. Resumes if the client was connected before.
     pub(crate) async fn connect(self: &Rc<Self>) -> Result<(), ConnectError> {
         let resumes = self.sequence_check.borrow().has_begun();
-        let query = if resumes { "?resume=1" } else { "" };
+        let query = if resumes { "?threads=1&resume=1" } else { "?threads=1" };
         let socket = Socket::open(&self.target, &self.header, query).await?;
         *self.writer.borrow_mut() = Some(socket.writer.clone());
         self.phase.set(Phase::Connecting);

@@ -67,10 +67,10 @@ impl Sending {
         (chat, round): (usize, usize),
         due: Moment,
     ) {
-        let PlannedChat { id, members } = &environment.fixtures.chats[chat];
+        let PlannedChat { id, members, root } = &environment.fixtures.chats[chat];
         let sender = &environment.fixtures.people[members[round % members.len()] as usize];
         let number = deliveries.borrow_mut().begin_message(chat as u32, due);
-        let body = format!(r#"{{"content":"{}"}}"#, content(number, self.size));
+        let body = format!(r#"{{"content":"{}"{}}}"#, content(number, self.size), in_thread(*root));
         let path = format!("/messages/api/chats/{id}/messages/");
         let answer = connection.request("POST", &path, &sender.header, body.as_bytes()).await;
         match answer.map(|answer| answer.status) {
@@ -105,11 +105,12 @@ impl Sending {
                 let chat = own[sent_count / senders.len() % own.len()];
                 sent_count += 1;
                 let number = deliveries.borrow_mut().begin_message(chat, due);
-                let (id, text) = (environment.fixtures.chats[chat as usize].id, content(number, self.size));
+                let PlannedChat { id, root, .. } = &environment.fixtures.chats[chat as usize];
+                let (text, thread) = (content(number, self.size), in_thread(*root));
                 frame.clear();
                 let _ = write!(
                     frame,
-                    r#"{{"type":"send_message","id":{number},"chat_id":{id},"content":"{text}"}}"#
+                    r#"{{"type":"send_message","id":{number},"chat_id":{id},"content":"{text}"{thread}}}"#
                 );
                 commands.insert(number, sender);
                 let client = clients.client(sender);
@@ -122,6 +123,11 @@ impl Sending {
         let _ = timeout(pacer.left(), sending).await;
         let _ = timeout(environment.options.patience, commands.wait_until_answered()).await;
     }
+}
+
+/// Returns the field of a message that makes it a reply.
+fn in_thread(root: Option<i64>) -> String {
+    root.map(|root| format!(r#","thread":{root}"#)).unwrap_or_default()
 }
 
 /// Concurrent connections of [`post_once`].

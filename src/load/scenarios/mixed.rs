@@ -164,6 +164,7 @@ impl Scenario for Mix {
             is_lively: false,
             is_one_sided: false,
             deleted: 0,
+            threads: 0,
             size: self.size as usize,
             sign_in: self.options.sign_in(),
         }

@@ -45,6 +45,11 @@ pub(crate) struct Read {
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
     messages: u32,
 
+    /// Threads in each chat, each with one reply. The second member follows them
+    #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=1_000_000))]
+    #[serde(skip_serializing_if = "is_zero")]
+    threads: u32,
+
     /// Messages without reactions or read markers
     #[arg(long)]
     plain: bool,
@@ -95,6 +100,13 @@ enum Resource {
     Unread,
     /// Everything that a client's first screen needs
     Sync,
+    /// The first 50 threads that the user follows
+    Threads,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 impl Scenario for Read {
@@ -122,6 +134,7 @@ impl Scenario for Read {
             is_lively: !self.plain,
             is_one_sided: self.one_sided,
             deleted: self.deleted as usize,
+            threads: self.threads as usize,
             size: self.size as usize,
             sign_in: self.options.sign_in(),
         }
@@ -237,7 +250,7 @@ impl Reader<'_> {
         let id = self.environment.fixtures.chats[chat].id;
         let messages = |query: &str| format!("/messages/api/chats/{id}/messages/{query}");
         let count = |count: usize| format!(r#"{{"count":{count},"#);
-        let all = self.read.messages as usize;
+        let all = (self.read.messages + self.read.threads) as usize;
         let middle = || self.middles.get(chat).copied().unwrap_or_default();
         match what {
             Resource::Page => (messages(""), count(all)),
@@ -247,6 +260,9 @@ impl Reader<'_> {
             Resource::Chats => ("/messages/api/chats/".to_owned(), count(own)),
             Resource::Unread => ("/messages/api/unread/".to_owned(), r#"{"total":"#.to_owned()),
             Resource::Sync => ("/messages/api/sync/".to_owned(), r#"{"chats":"#.to_owned()),
+            Resource::Threads => {
+                ("/messages/api/threads/?page_size=50".to_owned(), r#"{"count":"#.to_owned())
+            }
         }
     }
 }
@@ -261,6 +277,7 @@ impl Resource {
             Self::Chats => "chats",
             Self::Unread => "unread",
             Self::Sync => "sync",
+            Self::Threads => "threads",
         }
     }
 }

@@ -42,6 +42,11 @@ pub(crate) struct Rooms {
     #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=10_000_000))]
     messages: u32,
 
+    /// Send the messages as replies in a thread of each room
+    #[arg(long)]
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    in_thread: bool,
+
     /// How messages are sent
     #[arg(long, default_value = "rest")]
     via: Via,
@@ -119,6 +124,7 @@ impl Scenario for Rooms {
             users: self.users() as usize,
             chats: Plan::chats_among(self.users(), self.rooms, self.members),
             history: self.messages as usize,
+            threads: usize::from(self.in_thread),
             size: self.size as usize,
             sign_in: self.options.sign_in(),
             ..Plan::default()

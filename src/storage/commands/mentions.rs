@@ -165,7 +165,7 @@ fn store(
     Ok(())
 }
 
-/// Lets users whom a reply mentions by name follow its thread, unless they do. The marker starts just before the reply;
+/// Makes the users that a reply mentions by name follow its thread, unless they do. The marker starts just before the reply;
 /// for who joined later, at the joining.
 fn follow_named(
     conn: &mut AnyConn,
@@ -246,11 +246,11 @@ pub(super) fn remove(
     changes(conn, chat, message, &places, (&mentioned, &[]))
 }
 
-/// Most users that are told that they are mentioned now, or no longer. Clients of a larger chat load it again where an
+/// Most users that receive an event when a mention of them is added or removed. Clients of a larger chat load it again where an
 /// event shows that everyone was mentioned, or is no longer.
 const MAX_TOLD: usize = LISTED_MEMBERS as usize;
 
-/// Returns the events of users for whom a change of mentions matters.
+/// Returns the events for the users that a change of mentions adds or removes.
 fn changes(
     conn: &mut AnyConn,
     chat: &Chat,

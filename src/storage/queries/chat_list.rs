@@ -3,7 +3,7 @@
 use super::{
     chat_search,
     membership::{Membership, MembershipRow},
-    unread,
+    unread::{self, Counted},
 };
 use crate::{
     core::{
@@ -13,7 +13,11 @@ use crate::{
     storage::{
         AnyConn, ChatCache, StorageError,
         db::{like_pattern::different_words, sql::sql},
-        tables::custom_values::{self, CustomFilter},
+        tables::{
+            custom_values::{self, CustomFilter},
+            mentions::mentions_after,
+            sent_counts::sent_between,
+        },
     },
 };
 
@@ -87,7 +91,8 @@ fn places(conn: &mut AnyConn, user: UserId, chats: &[i64]) -> Result<Vec<Members
     Ok(places)
 }
 
-/// Returns unread counts by chat, and the numbers of unread mentions, in order of chat id. Chats without unread messages are omitted.
+/// Returns unread counts by chat, and the numbers of unread mentions, in order of chat id. Chats without unread messages are
+/// omitted.
 pub fn unread_by_chat(conn: &mut AnyConn, user: UserId) -> Result<Vec<(ChatId, i64, i64)>, StorageError> {
     let rows = sql!(
         "SELECT {} FROM members m JOIN chats c ON c.id = m.chat_id \
@@ -97,45 +102,46 @@ pub fn unread_by_chat(conn: &mut AnyConn, user: UserId) -> Result<Vec<(ChatId, i
     )
     .rows::<MembershipRow>(conn)?;
     let memberships: Vec<Membership> = rows.into_iter().map(|row| row.of(user)).collect();
-    let own = own_unread(conn, user, &memberships)?;
+    let counts = own_counts(conn, user, &memberships)?;
     let mut unread = Vec::new();
-    for (membership, (_, own)) in memberships.into_iter().zip(own) {
+    for (membership, (_, own, mentions)) in memberships.into_iter().zip(counts) {
         let after = unread::counted_after(membership.read_pos, membership.unread_pos);
-        let count = unread::count_without(conn, &membership.chat, user, after, own)?;
+        let count = unread::count_without(conn, Counted::from(&membership.chat), user, after, own)?;
         if count > 0 {
-            let mentions = membership.unread_mentions(conn)?;
             unread.push((membership.chat.id, count, mentions));
         }
     }
     Ok(unread)
 }
 
-/// Counts the user's own messages among the unread ones of these chats, in order of chat id. It takes one
-/// statement for any number of chats.
-fn own_unread(
+/// Counts the user's own messages among the unread ones of these chats, and those that mention the user, in order of chat
+/// id. It takes one statement for any number of chats.
+fn own_counts(
     conn: &mut AnyConn,
     user: UserId,
     memberships: &[Membership],
-) -> Result<Vec<(i64, i64)>, StorageError> {
+) -> Result<Vec<(i64, i64, i64)>, StorageError> {
     let ids: Vec<i64> = memberships.iter().map(|membership| membership.chat.id.0).collect();
     if ids.is_empty() {
         return Ok(Vec::new());
     }
     let rows = sql!(
-        // As `sent_counts::between`, with blocks of 16 positions.
-        "SELECT p.chat_id, \
-            coalesce((SELECT sent FROM sent_counts s WHERE s.chat_id = p.chat_id AND s.sender_id = p.user_id \
-                AND s.block < p.last_pos / 16 ORDER BY s.block DESC LIMIT 1), 0) \
-            + (SELECT count(*) FROM messages o WHERE o.chat_id = p.chat_id \
-                AND o.pos BETWEEN p.last_pos / 16 * 16 AND p.last_pos AND o.sender_id = p.user_id) \
-            - coalesce((SELECT sent FROM sent_counts s WHERE s.chat_id = p.chat_id AND s.sender_id = p.user_id \
-                AND s.block < p.after_pos / 16 ORDER BY s.block DESC LIMIT 1), 0) \
-            - (SELECT count(*) FROM messages o WHERE o.chat_id = p.chat_id \
-                AND o.pos BETWEEN p.after_pos / 16 * 16 AND p.after_pos AND o.sender_id = p.user_id) \
-         FROM (SELECT m.chat_id, m.user_id, c.last_pos, \
-            CASE WHEN m.unread_pos <= m.read_pos THEN m.unread_pos - 1 ELSE m.read_pos END AS after_pos \
-            FROM members m JOIN chats c ON c.id = m.chat_id WHERE m.chat_id IN ? AND m.user_id = ?) AS p \
-         ORDER BY p.chat_id",
+        concat!(
+            "SELECT p.chat_id, ",
+            sent_between!(
+                "messages o WHERE o.chat_id = p.chat_id",
+                "p.chat_id",
+                "p.user_id",
+                "p.after_pos",
+                "p.last_pos"
+            ),
+            ", ",
+            mentions_after!("p.user_id", "p.chat_id", "p.after_pos"),
+            " FROM (SELECT m.chat_id, m.user_id, c.last_pos, \
+                CASE WHEN m.unread_pos <= m.read_pos THEN m.unread_pos - 1 ELSE m.read_pos END AS after_pos \
+                FROM members m JOIN chats c ON c.id = m.chat_id WHERE m.chat_id IN ? AND m.user_id = ?) AS p \
+             ORDER BY p.chat_id"
+        ),
         ids.as_slice(),
         user
     );

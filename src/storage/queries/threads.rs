@@ -11,7 +11,11 @@ use crate::{
         db::{row::row, sql::sql},
         tables::{
             follows::{self, FollowRow},
-            members, mentions, positions, threads,
+            members,
+            mentions::{self, mentions_after},
+            positions,
+            sent_counts::sent_between,
+            threads,
         },
     },
 };
@@ -61,6 +65,19 @@ row! {
     }
 }
 
+row! {
+    /// A thread that a user follows, with numbers of the replies after the read marker.
+    struct UnreadRow from threads t {
+        followed: FollowedRow,
+        /// The user's own ones, deleted ones included.
+        own: i64 = sent_between!(
+            "thread_replies o WHERE o.root_id = t.root_id", "-t.root_id", "f.user_id", "f.read_pos", "t.last_pos"
+        ),
+        /// Those that mention the user.
+        mentions: i64 = mentions_after!("f.user_id", "-t.root_id", "f.read_pos"),
+    }
+}
+
 /// A thread that a user follows, and the user's read marker.
 pub struct Followed {
     pub thread: Thread,
@@ -75,9 +92,14 @@ pub fn followed(conn: &mut AnyConn, user: UserId) -> Result<Vec<Followed>, Stora
     )
     .rows::<FollowedRow>(conn)?;
     let memberships = if rows.is_empty() { Vec::new() } else { memberships(conn, user)? };
-    let holds =
-        |row: &FollowedRow| memberships.binary_search(&(row.thread.chat_id.0, row.joined_seq)).is_ok();
-    Ok(rows.into_iter().filter(holds).map(Followed::from).collect())
+    Ok(rows.into_iter().filter(|row| row.holds(&memberships)).map(Followed::from).collect())
+}
+
+impl FollowedRow {
+    /// Whether the user follows the thread as one of these memberships: who comes back begins anew.
+    fn holds(&self, memberships: &[(i64, Seq)]) -> bool {
+        memberships.binary_search(&(self.thread.chat_id.0, self.joined_seq)).is_ok()
+    }
 }
 
 impl From<FollowedRow> for Followed {
@@ -98,30 +120,36 @@ pub fn unread_in_chat(
         chat,
         user
     )
-    .rows::<FollowedRow>(conn)?;
+    .rows::<UnreadRow>(conn)?;
     if rows.is_empty() {
         return Ok(Vec::new());
     }
     let joined_seq = members::joined_seq(conn, chat, user)?;
-    let rows = rows.into_iter().filter(|row| row.joined_seq == joined_seq);
-    let unread = unread_of(conn, user, rows.map(Followed::from))?;
+    let rows = rows.into_iter().filter(|row| row.followed.joined_seq == joined_seq);
+    let unread = unread_of(conn, user, rows)?;
     Ok(unread.into_iter().map(|(_, own)| own).collect())
 }
 
+/// Leaves out the threads in which only the user's own replies are after the marker. Only for a thread with deleted replies
+/// it takes further statements.
 fn unread_of(
     conn: &mut AnyConn,
     user: UserId,
-    followed: impl Iterator<Item = Followed>,
+    rows: impl Iterator<Item = UnreadRow>,
 ) -> Result<Vec<(ChatId, OwnThread)>, StorageError> {
-    let mut unread = Vec::new();
-    for this in followed.filter(|this| this.thread.last_live_pos > this.follow.read_pos) {
-        let own = own_thread(conn, &this.thread, user, &this.follow)?;
-        if own.unread > 0 {
-            unread.push((this.thread.chat, own));
+    let mut all = Vec::new();
+    for UnreadRow { followed, own, mentions } in rows {
+        let Followed { thread, follow } = followed.into();
+        let unread = unread::count_without(conn, Counted::from(&thread), user, follow.read_pos, own)?;
+        let last_read_message_id = follow.last_read_message_id;
+        if unread > 0 {
+            let own =
+                OwnThread { root: thread.root, is_followed: true, unread, mentions, last_read_message_id };
+            all.push((thread.chat, own));
         }
     }
-    unread.sort_unstable_by_key(|(_, own)| own.root);
-    Ok(unread)
+    all.sort_unstable_by_key(|(_, own)| own.root);
+    Ok(all)
 }
 
 /// Returns the chats of a user, each with the number of the membership, in order.
@@ -181,8 +209,14 @@ fn has_unread(
 /// Returns what is unread in the threads that a user follows, in order of their roots. Threads without unread replies are
 /// omitted.
 pub fn unread_by_thread(conn: &mut AnyConn, user: UserId) -> Result<Vec<(ChatId, OwnThread)>, StorageError> {
-    let followed = followed(conn, user)?;
-    unread_of(conn, user, followed.into_iter())
+    let rows = sql!(
+        "SELECT {} FROM follows f JOIN threads t ON t.root_id = f.root_id \
+         WHERE f.user_id = ? AND f.is_followed AND f.read_pos < t.last_live_pos",
+        user
+    )
+    .rows::<UnreadRow>(conn)?;
+    let memberships = if rows.is_empty() { Vec::new() } else { memberships(conn, user)? };
+    unread_of(conn, user, rows.into_iter().filter(|row| row.followed.holds(&memberships)))
 }
 
 /// Returns the thread of a root in a chat that a user is in; `None` if there is none.

@@ -23,17 +23,6 @@ pub fn count(conn: &mut AnyConn, chat: &Chat, reader: UserId, after: Pos) -> Res
     count_in(conn, Counted::from(chat), reader, after)
 }
 
-/// Counts other users' messages after position `after`, given the number of the reader's own messages there.
-pub fn count_without(
-    conn: &mut AnyConn,
-    chat: &Chat,
-    reader: UserId,
-    after: Pos,
-    own: i64,
-) -> Result<i64, StorageError> {
-    without(conn, Counted::from(chat), reader, after, own)
-}
-
 /// What unread messages are counted in.
 #[derive(Debug, Clone, Copy)]
 pub struct Counted {
@@ -67,10 +56,11 @@ pub fn count_in(
         return Ok(0);
     }
     let own = sent_counts::between(conn, counted.lane, reader, after, counted.totals.last_pos)?;
-    without(conn, counted, reader, after, own)
+    count_without(conn, counted, reader, after, own)
 }
 
-fn without(
+/// Counts as [`count_in`], given the number of the reader's own messages after position `after`.
+pub fn count_without(
     conn: &mut AnyConn,
     counted: Counted,
     reader: UserId,

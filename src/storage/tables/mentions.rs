@@ -20,7 +20,7 @@ pub const EVERYONE: UserId = UserId(0);
 pub const BLOCK: i64 = 256;
 
 row! {
-    /// A user whom a message mentions.
+    /// A mention of a user by a message.
     #[derive(Clone, PartialEq, Eq)]
     pub(crate) struct MentionRow from mentions e {
         user_id: UserId,
@@ -118,6 +118,32 @@ fn count(conn: &mut AnyConn, lane: Lane, pos: Pos, weight: i64, users: &[i64]) -
     .run(conn)?;
     Ok(())
 }
+
+/// SQL: the number of messages after a position of a lane that mention a user, as [`count_after`] counts them.
+macro_rules! mentions_after {
+    ($user:literal, $lane:literal, $after:literal) => {
+        // Blocks have 256 positions.
+        concat!(
+            "CAST(coalesce((SELECT sum(weight) FROM mention_counts n WHERE n.user_id IN (0, ",
+            $user,
+            ") AND n.lane = ",
+            $lane,
+            " AND n.block > ",
+            $after,
+            " / 256), 0) + coalesce((SELECT sum(weight) FROM mentions e \
+            WHERE e.user_id IN (0, ",
+            $user,
+            ") AND e.lane = ",
+            $lane,
+            " AND e.pos > ",
+            $after,
+            " AND e.pos < (",
+            $after,
+            " / 256 + 1) * 256), 0) AS BIGINT)"
+        )
+    };
+}
+pub(crate) use mentions_after;
 
 /// Counts the messages after position `after` of a lane that mention a user.
 pub fn count_after(conn: &mut AnyConn, lane: Lane, user: UserId, after: Pos) -> Result<i64, StorageError> {

@@ -106,7 +106,7 @@ impl ContentRow {
 /// A message to be stored, which has no id yet.
 pub struct UnstoredMessage {
     pub message: Message,
-    /// Who is mentioned; `None` for nobody.
+    /// `None`: no mentions.
     pub mentions: Option<Box<ResolvedMentions>>,
     /// Keyed hash of the content; `None` without a client id.
     pub content_hash: Option<Vec<u8>>,

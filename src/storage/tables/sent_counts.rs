@@ -152,6 +152,45 @@ pub fn hand_over(
     Ok(())
 }
 
+/// SQL: the number of messages that a user has posted after a position and up to another, as [`between`] counts them.
+macro_rules! sent_between {
+    ($rows:literal, $lane:literal, $sender:literal, $after:literal, $last:literal) => {
+        // Blocks have 16 positions.
+        concat!(
+            "coalesce((SELECT sent FROM sent_counts s WHERE s.chat_id = ",
+            $lane,
+            " AND s.sender_id = ",
+            $sender,
+            " AND s.block < ",
+            $last,
+            " / 16 ORDER BY s.block DESC LIMIT 1), 0) + (SELECT count(*) FROM ",
+            $rows,
+            " AND o.pos BETWEEN ",
+            $last,
+            " / 16 * 16 AND ",
+            $last,
+            " AND o.sender_id = ",
+            $sender,
+            ") - coalesce((SELECT sent FROM sent_counts s WHERE s.chat_id = ",
+            $lane,
+            " AND s.sender_id = ",
+            $sender,
+            " AND s.block < ",
+            $after,
+            " / 16 ORDER BY s.block DESC LIMIT 1), 0) - (SELECT count(*) FROM ",
+            $rows,
+            " AND o.pos BETWEEN ",
+            $after,
+            " / 16 * 16 AND ",
+            $after,
+            " AND o.sender_id = ",
+            $sender,
+            ")"
+        )
+    };
+}
+pub(crate) use sent_between;
+
 /// Counts the messages that a user has posted after position `after` and up to `last`, deleted ones included.
 pub fn between(
     conn: &mut AnyConn,

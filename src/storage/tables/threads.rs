@@ -42,7 +42,7 @@ impl From<ThreadRow> for Thread {
     }
 }
 
-/// Loads the head of a thread; `None` if nobody has replied yet or followed it.
+/// Loads the head of a thread; `None` before the first reply and the first follow.
 pub fn find(conn: &mut AnyConn, root: MessageId) -> Result<Option<Thread>, StorageError> {
     let row = sql!("SELECT {} FROM threads t WHERE t.root_id = ?", root);
     Ok(row.first::<ThreadRow>(conn)?.map(Thread::from))

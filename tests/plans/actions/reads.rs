@@ -272,7 +272,7 @@ fn of_messages() -> Vec<Action> {
         }),
         reads("unread messages, all deleted", |conn, world| {
             let chat = membership::authorized(conn, DELETED, SILENT, Ability::TakePart)?.chat;
-            unread::count_without(conn, &chat, SILENT, world.messages / 2, 0)?;
+            unread::count_without(conn, unread::Counted::from(&chat), SILENT, world.messages / 2, 0)?;
             unread::count(conn, &chat, SILENT, 0).map(drop)
         }),
     ]
