@@ -23,6 +23,7 @@ mod load;
 mod logs;
 mod modes;
 mod nodes;
+mod older_database;
 mod outputs;
 mod pgbouncer;
 mod pictures;
