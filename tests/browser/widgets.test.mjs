@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import http from "node:http";
 import test from "node:test";
 
-import { Server, browserOf, expect, helper, message, onBoth, serverWith, visit } from "./support.mjs";
+import { Server, browserOf, expect, helper, isAccessible, message, onBoth, serverWith, visit } from "./support.mjs";
 
 const MEDIA = '<greenroom-room object-type="video" object-id="42" title="Discussion"></greenroom-room>';
 
@@ -246,4 +246,39 @@ onBoth("the page hears of messages and of what is unread, and its colours are ta
       .locator(".chat-item .unread-indicator:not(.is-quiet)")
       .evaluate((badge) => getComputedStyle(badge).backgroundColor);
   await expect.poll(background).toBe("rgb(120, 10, 90)");
+});
+
+onBoth("the inbox lists threads and mentions, and opens them", async (t, how) => {
+  const { server, people } = await serverWith(t, ["ann", "bob", "carol"]);
+  const [ann, bob] = people;
+  const [anns, bobs] = [helper(server, ann), helper(server, bob)];
+  const { id: chat } = await anns.createChat({ chat_type: "group", title: "Team", member_ids: [bob.id] });
+  const { id: root } = await anns.sendMessage(chat, { content: "Where do we meet?" });
+  const page = await visit(t, server.url, ann, "/demo/", how);
+  const inbox = page.locator("greenroom-inbox");
+  await inbox.locator(".gr-toggle").click();
+  const panel = page.getByRole("dialog");
+  const entry = (name) => panel.locator(".gr-side-list", { hasText: name });
+  await expect(entry("Threads").locator(".unread-indicator")).toHaveCount(0);
+  const mentions = { users: [{ id: ann.id, at: [0, 4] }] };
+  await bobs.sendMessage(chat, { content: "@Ann at the lake", thread: root, mentions });
+  await bobs.sendMessage(chat, { content: "@Ann or not", mentions });
+  await expect(entry("Threads").locator(".unread-indicator")).toHaveText(/^1/);
+  await expect(entry("Mentions").locator(".unread-indicator")).toHaveText(/^2/);
+  await entry("Threads").click();
+  await expect(panel.locator(".thread-item")).toContainText("Where do we meet?");
+  await isAccessible(page, "the threads in the inbox");
+  await panel.locator(".thread-item").click();
+  await expect(panel.locator(".gr-thread-pane").getByText("at the lake")).toBeInViewport();
+  await panel.getByRole("button", { name: "Close thread" }).click();
+  await expect(panel.locator(".gr-thread-pane")).toHaveCount(0);
+  await panel.getByRole("button", { name: "Back to chats" }).click();
+  await expect(entry("Threads").locator(".unread-indicator")).toHaveCount(0);
+  await entry("Mentions").click();
+  await panel.locator(".mention-item", { hasText: "or not" }).click();
+  await expect(panel.locator(".message-item", { hasText: "or not" })).toBeInViewport();
+  await panel.getByRole("button", { name: "Back to chats" }).click();
+  await expect(entry("Mentions").locator(".unread-indicator")).toHaveCount(0);
+  await panel.locator(".mention-item", { hasText: "at the lake" }).click();
+  await expect(panel.locator(".gr-thread-pane").getByText("at the lake")).toBeInViewport();
 });

@@ -10,8 +10,8 @@ import { ago, t } from "./texts.js";
 
 const PER_PAGE = 30;
 
-/** @param {{selected: number | null, address: (message: any) => string, onSelect: (message: any) => void}} props */
-export function MentionList({ selected, address, onSelect }) {
+/** @param {{id?: string, selected: number | null, address: (message: any) => string, onSelect: (message: any) => void}} props */
+export function MentionList({ id = undefined, selected, address, onSelect }) {
   const { client } = useAppContext();
   const [page, setPage] = useState(/** @type {any} */ ({ messages: null, count: 1, hasMore: false }));
   const [problem, setProblem] = useState(/** @type {any} */ (null));
@@ -55,7 +55,7 @@ export function MentionList({ selected, address, onSelect }) {
     <div class="gr-chats">
       ${messages?.length > 0 &&
       html`
-        <ul id="mention-list" class="gr-chat-list" aria-label=${t("mentions")}>
+        <ul id=${id} class="gr-chat-list" aria-label=${t("mentions")}>
           ${messages.map((message) => html`<${Item} key=${message.id} message=${message} isSelected=${message.id === selected} href=${address(message)} onSelect=${onSelect} />`)}
         </ul>
       `}

@@ -61,6 +61,8 @@ function placed(shown, before = null) {
 /** Returns the root of the thread that alone shows a message; null: its chat does. */
 const rootOf = ({ thread, also_in_chat }) => (thread && !also_in_chat ? thread : null);
 
+const LIST_IDS = { threads: "threads-btn", mentions: "mentions-btn", back: "back-to-chats-btn" };
+
 const toSignIn = () => location.assign(`/login/?next=${encodeURIComponent(location.pathname + location.search)}`);
 
 export function Page({ client }) {
@@ -209,14 +211,14 @@ function App({ shown, onSelect, onShow }) {
         <${SideHeader} onNew=${mayStartChats && startChat} onRooms=${() => setDialog("rooms")} onProfile=${() => setDialog("profile")} />
         <${SearchField} text=${words} onText=${setWords} />
         ${(isWide || !chatId) && html`<${Pill} />`}
-        ${!words.trim() && html`<${SideLists} shown=${list} onShow=${setList} />`}
+        ${!words.trim() && html`<${SideLists} shown=${list} onShow=${setList} ids=${LIST_IDS} />`}
         ${words.trim()
           ? html`<${SearchResults} text=${words} place=${shown} onChat=${onSelect} />`
           : list === "threads"
-          ? html`<${ThreadList} selected=${shown.root} address=${(thread) => addressOf(thread.chat, { root: thread.id })}
+          ? html`<${ThreadList} id="thread-list" selected=${shown.root} address=${(thread) => addressOf(thread.chat, { root: thread.id })}
               onSelect=${(thread) => onShow({ chatId: thread.chat, root: thread.id, messageId: null })} />`
           : list === "mentions"
-          ? html`<${MentionList} selected=${messageId} address=${(message) => addressOf(message.chat, { root: rootOf(message), messageId: message.id })} onSelect=${(message) => onSelect(message.chat, message)} />`
+          ? html`<${MentionList} id="mention-list" selected=${messageId} address=${(message) => addressOf(message.chat, { root: rootOf(message), messageId: message.id })} onSelect=${(message) => onSelect(message.chat, message)} />`
           : html`
               <${ChatList} id="chat-list" selected=${chatId} address=${addressOf} onSelect=${onSelect}>
                 <${FirstRun} onNew=${mayStartChats && startChat} onRooms=${() => setDialog("rooms")} />

@@ -5,8 +5,13 @@ import { html, useRef } from "./html.js";
 import { At, Back, Thread } from "./icons.js";
 import { t } from "./texts.js";
 
-/** @param {{shown: string | null, onShow: (list: string | null) => void}} props the list in place of the chats */
-export function SideLists({ shown, onShow }) {
+/**
+ * @param {object} props
+ * @param {string | null} props.shown the list in place of the chats
+ * @param {(list: string | null) => void} props.onShow
+ * @param {{threads?: string, mentions?: string, back?: string}} [props.ids]
+ */
+export function SideLists({ shown, onShow, ids = {} }) {
   const [unread, mentions] = useStore((state) => [state.unreadThreads, state.unreadMentions]);
   const entries = useRef(/** @type {any} */ (null));
   const back = () => {
@@ -15,12 +20,12 @@ export function SideLists({ shown, onShow }) {
   };
   return html`
     <div ref=${entries} class="gr-side-lists">
-      <${Entry} id="threads-btn" icon=${Thread} name="threads" text=${t("threads")} count=${unread} counted=${t("unreadThreads", { count: unread })} ...${{ shown, onShow }} />
-      <${Entry} id="mentions-btn" icon=${At} name="mentions" text=${t("mentions")} count=${mentions} counted=${t("unreadMentions", { count: mentions })} ...${{ shown, onShow }} />
+      <${Entry} id=${ids.threads} icon=${Thread} name="threads" text=${t("threads")} count=${unread} counted=${t("unreadThreads", { count: unread })} ...${{ shown, onShow }} />
+      <${Entry} id=${ids.mentions} icon=${At} name="mentions" text=${t("mentions")} count=${mentions} counted=${t("unreadMentions", { count: mentions })} ...${{ shown, onShow }} />
     </div>
     ${shown &&
     html`
-      <button type="button" id="back-to-chats-btn" class="gr-side-list gr-side-back" onClick=${back}>
+      <button type="button" id=${ids.back} class="gr-side-list gr-side-back" onClick=${back}>
         <span class="gr-back"><${Back} /></span><span class="gr-side-list-name">${t("backToChats")}</span>
       </button>
     `}

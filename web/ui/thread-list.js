@@ -7,8 +7,8 @@ import { Skeletons } from "./message-list.js";
 import { oneLine, textOf } from "./text.js";
 import { ago, t } from "./texts.js";
 
-/** @param {{selected: number | null, address: (thread: any) => string, onSelect: (thread: any) => void}} props */
-export function ThreadList({ selected, address, onSelect }) {
+/** @param {{id?: string, selected: number | null, address: (thread: any) => string, onSelect: (thread: any) => void}} props */
+export function ThreadList({ id = undefined, selected, address, onSelect }) {
   const { client } = useAppContext();
   const [threads, hasMore] = useStore((state) => [state.threads, state.hasMoreThreads]);
   const [isLoaded, setLoaded] = useState(false);
@@ -25,7 +25,7 @@ export function ThreadList({ selected, address, onSelect }) {
     <div class="gr-chats">
       ${threads.length > 0 &&
       html`
-        <ul id="thread-list" class="gr-chat-list" aria-label=${t("threads")}>
+        <ul id=${id} class="gr-chat-list" aria-label=${t("threads")}>
           ${threads.map((thread) => html`<${Item} key=${thread.id} thread=${thread} isSelected=${thread.id === selected} href=${address(thread)} onSelect=${onSelect} />`)}
         </ul>
       `}

@@ -8,10 +8,23 @@ import { Pill } from "./connection-status.js";
 import { Conversation } from "./conversation.js";
 import { html, useEffect, useRef, useState } from "./html.js";
 import { Back, Bubble } from "./icons.js";
+import { lazy } from "./lazy.js";
 import { useNotifiedCount } from "./notify-level.js";
+import { SideLists } from "./side-lists.js";
 import { t } from "./texts.js";
 import { CloseButton } from "./widget-dm.js";
 import { Panel, SignedIn, SignInLink, UnreadBadge } from "./widget.js";
+
+const MentionList = lazy(() => import("./mention-list.js").then(({ MentionList }) => MentionList));
+const ThreadList = lazy(() => import("./thread-list.js").then(({ ThreadList }) => ThreadList));
+
+/**
+ * What the inbox shows instead of a list: a chat, a message in it, or an open thread.
+ * @typedef {object} Shown
+ * @property {number} chatId
+ * @property {import("./conversation.js").Place} [place]
+ * @property {import("./conversation.js").OpenThread} [thread]
+ */
 
 export function InboxWidget({ connection, ...props }) {
   const visitor = html`<${SignInLink} connection=${connection} text=${t("signIn")} />`;
@@ -22,18 +35,23 @@ function Inbox({ emit, label: wanted, title }) {
   const { client } = useAppContext();
   const unread = useNotifiedCount();
   const [isOpen, setOpen] = useState(false);
-  const [chatId, setChatId] = useState(/** @type {number | null} */ (null));
+  /** The list in place of the chats. */
+  const [list, setList] = useState(/** @type {string | null} */ (null));
+  const [shown, setShown] = useState(/** @type {Shown | null} */ (null));
   const button = useRef(/** @type {any} */ (null));
   useEffect(() => client.on("message", (detail) => emit("message", detail)), [client]);
   useEffect(() => emit("unread", { total: unread }), [unread]);
-  useEffect(() => client.on("chat", ({ chatId: id, chat }) => !chat && setChatId((now) => (now === id ? null : now))), [client]);
+  useEffect(() => client.on("chat", ({ chatId: id, chat }) => !chat && setShown((now) => (now?.chatId === id ? null : now))), [client]);
 
   const close = () => {
     setOpen(false);
     button.current.focus();
   };
   const label = wanted || title || t("messagesTitle");
-  const base = client.api.base;
+  const address = (id, query = "") => `${client.api.base}/messages/?chat=${id}${query}`;
+  const showThread = (chatId, root, messageId = null) => setShown({ chatId, thread: { root, place: { messageId } } });
+  const showMention = ({ id, chat, thread, also_in_chat }) =>
+    thread && !also_in_chat ? showThread(chat, thread, id) : setShown({ chatId: chat, place: { messageId: id } });
   return html`
     <button ref=${button} type="button" class="gr-button gr-toggle" aria-expanded=${String(isOpen)}
       onClick=${() => (isOpen ? close() : setOpen(true))}>
@@ -42,19 +60,26 @@ function Inbox({ emit, label: wanted, title }) {
     ${isOpen &&
     html`
       <${Panel} label=${label} onClose=${close}>
-        ${chatId
-          ? html`<${Conversation} key=${chatId} chatId=${chatId} hasFocus
-              header=${html`<${InboxChatHeader} chatId=${chatId} onBack=${() => setChatId(null)} onClose=${close} />`} />`
+        ${shown
+          ? html`<${Conversation} key=${shown.chatId} ...${shown} hasFocus
+              header=${html`<${InboxChatHeader} chatId=${shown.chatId} onBack=${() => setShown(null)} onClose=${close} />`} />`
           : html`
               <div class="gr-heading">
                 <div class="gr-heading-text"><h2 class="gr-heading-title gr-panel-title">${label}</h2></div>
                 <${CloseButton} onClose=${close} />
               </div>
               <${Pill} />
-              <${ChatList} address=${(id) => `${base}/messages/?chat=${id}`} selected=${null} onSelect=${setChatId}>
-                <div class="gr-empty"><p>${t("inboxEmpty")}</p></div>
-              <//>
-              <div class="gr-panel-footer"><a href=${`${base}/messages/`}>${t("allMessages")}</a></div>
+              <${SideLists} shown=${list} onShow=${setList} />
+              ${list === "threads"
+                ? html`<${ThreadList} selected=${null} address=${({ id, chat }) => address(chat, `&thread=${id}`)} onSelect=${({ id, chat }) => showThread(chat, id)} />`
+                : list === "mentions"
+                ? html`<${MentionList} selected=${null} address=${({ id, chat }) => address(chat, `&message=${id}`)} onSelect=${showMention} />`
+                : html`
+                    <${ChatList} address=${(id) => address(id)} selected=${null} onSelect=${(chatId) => setShown({ chatId })}>
+                      <div class="gr-empty"><p>${t("inboxEmpty")}</p></div>
+                    <//>
+                  `}
+              <div class="gr-panel-footer"><a href=${`${client.api.base}/messages/`}>${t("allMessages")}</a></div>
             `}
       <//>
     `}
