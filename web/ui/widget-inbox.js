@@ -3,19 +3,19 @@
 import { useAppContext, useStore } from "./app-context.js";
 import { ChatAvatar } from "./avatar.js";
 import { ChatSubtitle } from "./chat-subtitle.js";
-import { ChatList } from "./chat-list.js";
 import { Pill } from "./connection-status.js";
 import { Conversation } from "./conversation.js";
 import { html, useEffect, useRef, useState } from "./html.js";
 import { Back, Bubble } from "./icons.js";
 import { lazy } from "./lazy.js";
 import { useNotifiedCount } from "./notify-level.js";
-import { SideLists } from "./side-lists.js";
 import { t } from "./texts.js";
 import { CloseButton } from "./widget-dm.js";
 import { Panel, SignedIn, SignInLink, UnreadBadge } from "./widget.js";
 
+const ChatList = lazy(() => import("./chat-list.js").then(({ ChatList }) => ChatList));
 const MentionList = lazy(() => import("./mention-list.js").then(({ MentionList }) => MentionList));
+const SideLists = lazy(() => import("./side-lists.js").then(({ SideLists }) => SideLists));
 const ThreadList = lazy(() => import("./thread-list.js").then(({ ThreadList }) => ThreadList));
 
 /**
