@@ -17,6 +17,8 @@ const SHOWN = [
   "narrow-dark-chats",
   "wide-light-widgets",
   "wide-light-found",
+  "wide-light-thread",
+  "narrow-dark-thread",
 ];
 
 const LOOKS = [
@@ -183,11 +185,19 @@ test("pictures of every page", async (t) => {
     await host.locator("greenroom-dm .gr-toggle").nth(1).click();
     await expect(host.getByRole("dialog").locator(".message-item").first()).toBeVisible();
     await shoot(host, "widgets");
+    await host.getByRole("dialog").getByRole("button", { name: "Close", exact: true }).first().click();
+    await host.locator("greenroom-inbox .gr-toggle").click();
+    const inbox = host.getByRole("dialog");
+    await expect(inbox.locator(".chat-item").first()).toBeVisible();
+    await shoot(host, "widget-inbox");
+    await inbox.locator(".gr-side-list", { hasText: "Threads" }).click();
+    await expect(inbox.locator(".thread-item").first()).toBeVisible();
+    await shoot(host, "widget-threads");
     const reference = await visit(t, server.url, null, "/messages/api/docs/", given);
     await expect(reference.getByRole("heading", { name: "Chats", exact: true })).toBeVisible();
     await shoot(reference, "reference");
     await reference.goto("/messages/api/docs/#createChat");
-    await expect(reference.getByText("is there once").or(reference.getByText("are there once"))).toBeVisible();
+    await expect(reference.locator("#createChat").getByText("member_ids").first()).toBeVisible();
     await shoot(reference, "reference-operation");
     await reference.goto("/messages/api/");
     await expect(reference.getByRole("link", { name: "/messages/api/rooms/" })).toBeVisible();
