@@ -142,7 +142,8 @@ impl EventStream {
         let mut text = String::new();
         for (number, (seq, frame)) in update.frames.iter().enumerate() {
             // A client that reconnects gets both events of a change again, unless it has the second one.
-            let is_last = update.frames.get(number + 1).is_none_or(|(next, _)| next != seq);
+            let next = update.frames.get(number + 1);
+            let is_last = next.is_none_or(|(next, _)| next != seq && !update.is_whole);
             if is_last {
                 self.cursor.pass(update.chat, if update.is_gone() { None } else { *seq });
             }

@@ -60,6 +60,9 @@ pub struct Update {
     pub frames: Vec<(Option<Seq>, ByteString)>,
     /// The `seq` reached, and what is unread up to it. `None`: the user is not a member.
     reach: Option<(Seq, UnreadInChat)>,
+    /// Whether the last events belong to earlier numbers too: follows come after all other events. A place between two
+    /// events of such an update would lose them.
+    pub is_whole: bool,
 }
 
 impl CatchUp {
@@ -152,12 +155,17 @@ impl CatchUp {
         Ok(match found {
             // Storage may have the removal before its event reaches this node.
             Since::Gone { left: stored } if since.is_some() => Update::gone(chat, left.or(stored)),
-            Since::Gone { .. } => Update { chat, frames: Vec::new(), reach: None },
+            Since::Gone { .. } => Update { chat, frames: Vec::new(), reach: None, is_whole: false },
             Since::Resync { head, unread } => Update::resync(chat, head, unread),
             Since::New { snapshot, viewer, unread } => {
                 let head = snapshot.chat.seq;
                 let frame = frames::chat_created(&snapshot, head, &viewer, links);
-                Update { chat, frames: vec![(Some(head), frame)], reach: Some((head, unread)) }
+                Update {
+                    chat,
+                    frames: vec![(Some(head), frame)],
+                    reach: Some((head, unread)),
+                    is_whole: false,
+                }
             }
             Since::Changes { head, unread, events } if self.is_too_much(events.len()) => {
                 Update::resync(chat, head, unread)
@@ -168,7 +176,8 @@ impl CatchUp {
                     let frames = rendered(&self.feed, (user, self.knows_threads), event);
                     numbered.extend(frames.into_iter().map(|frame| (Some(event.seq), frame)));
                 }
-                Update { chat, frames: numbered, reach: Some((head, unread)) }
+                let is_whole = events.last().is_some_and(|last| !last.own.is_empty());
+                Update { chat, frames: numbered, reach: Some((head, unread)), is_whole }
             }
         })
     }
@@ -231,11 +240,12 @@ impl Update {
     pub(super) fn gone(chat: ChatId, left: Option<Seq>) -> Self {
         // `Seq::MAX` marks an end with unknown `seq`.
         let left = left.filter(|left| *left < Seq::MAX);
-        Self { chat, frames: vec![(left, frames::chat_deleted(chat, left))], reach: None }
+        Self { chat, frames: vec![(left, frames::chat_deleted(chat, left))], reach: None, is_whole: false }
     }
 
     fn resync(chat: ChatId, head: Seq, unread: UnreadInChat) -> Self {
-        Self { chat, frames: vec![(Some(head), frames::resync(chat, head))], reach: Some((head, unread)) }
+        let frame = frames::resync(chat, head);
+        Self { chat, frames: vec![(Some(head), frame)], reach: Some((head, unread)), is_whole: false }
     }
 }
 

@@ -429,3 +429,39 @@ async fn typing_in_a_thread_is_for_those_who_show_it() {
         assert_eq!(number == 5, answer["status"] == 400, "{answer}");
     }
 }
+
+#[actix_rt::test(system = "crate::System")]
+async fn a_stream_that_breaks_off_before_the_follows_sends_them_again() {
+    let server = Server::start().await;
+    let [ann, bob] = server.users(["ann", "bob"]).await;
+    let chat = ann.group("Team", &[&bob]).await;
+    let root = ann.posts(chat, "root").await;
+    let stream = bob.streams_from("?threads=1", ":").await.unwrap();
+    let mut place = stream.last_id.clone();
+    let mut stream = Some(stream);
+    // Loads the chat, as a new client.
+    while let Some(open) = &mut stream {
+        if open.next().await["type"] == "chat_created" {
+            place = open.last_id.clone();
+            stream = None;
+        }
+    }
+    bob.put(&format!("messages/{}/follow/", root["id"]), json!({})).await.expect(200);
+    for text in ["one", "two"] {
+        ann.posts(chat, text).await;
+    }
+    let mut stream = bob.streams_from("?threads=1", &place).await.unwrap();
+    assert_eq!(stream.next().await["message"]["content"], "one");
+    let place = stream.last_id.clone();
+    drop(stream);
+    let mut stream = bob.streams_from("?threads=1", &place).await.unwrap();
+    let mut types = Vec::new();
+    for _ in 0..3 {
+        let event = stream.next().await;
+        types.push(event["type"].as_str().unwrap().to_owned());
+        if event["type"] == "thread_followed" {
+            assert_eq!((&event["root"], &event["is_followed"]), (&root["id"], &json!(true)));
+        }
+    }
+    assert_eq!(types, ["new_message", "new_message", "thread_followed"]);
+}
