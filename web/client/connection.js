@@ -45,6 +45,11 @@ export class Connection {
   #verifiedKey;
   /** Aborts the current socket or poll. */
   #abortCurrent = () => {};
+  /**
+   * The heads from which a catch-up began that broke off. It is repeated as a whole, because the state of threads comes last.
+   * @type {Map<number, number> | null}
+   */
+  #catchUpFrom = null;
   /** Whether a poll that waited for events was answered. */
   #isPollingConfirmed = false;
   /** Ends the current backoff, at the latest `after` milliseconds from now. */
@@ -231,6 +236,7 @@ export class Connection {
   #checkSameUser({ id }) {
     if (this.#store.me?.id === id) return;
     this.#hasStarted = false;
+    this.#catchUpFrom = null;
     this.#hooks.userChanged();
     this.#outbox.close();
     this.#store.clear();
@@ -334,7 +340,7 @@ export class Connection {
     try {
       // A busy server gets more time after each socket that failed.
       const silence = this.#timing.silence * (1 + this.#failedSockets);
-      await socket.closeOn(signal).resume(this.#store.heads, { onAck: goLive, silence });
+      await socket.closeOn(signal).resume(this.#beginCatchUp(), { onAck: goLive, silence });
       await socket.ended;
     } catch (error) {
       reason = error;
@@ -353,7 +359,12 @@ export class Connection {
     }
   }
 
+  #beginCatchUp() {
+    return (this.#catchUpFrom ??= new Map(this.#store.heads));
+  }
+
   #caughtUp(reached, isPolling) {
+    this.#catchUpFrom = null;
     this.#store.isCatchingUp = false;
     this.#store.reached(reached);
     this.#hooks.reloadStale();
@@ -374,7 +385,7 @@ export class Connection {
     this.#isPollingConfirmed = false;
     try {
       for (let wait = 0; !polls.signal.aborted; wait = POLL_WAIT) {
-        const chats = Object.fromEntries(this.#store.heads);
+        const chats = Object.fromEntries(this.#beginCatchUp());
         const used = this.#api.key();
         const news = await this.#api.syncSince({ chats, wait }, { signal: polls.signal });
         if (news.events.some(({ type }) => type === "token_expiring")) this.#api.renew(used);
