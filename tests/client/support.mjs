@@ -204,6 +204,8 @@ export class Road {
   lag = () => 0;
   /** May return a promise that data from the server waits for. */
   holds = () => undefined;
+  /** May return how many bytes of data from the server pass before the connection is cut. */
+  passesOf = () => undefined;
   /** Whether new connections are refused. */
   isClosed = false;
   /** Inspects the client's data. If it returns true, the connection is cut before or after that data is forwarded. */
@@ -270,7 +272,13 @@ export class Road {
       const [lag, held] = [this.lag(data), this.holds(data)];
       before = before.then(() => (lag > 0 ? new Promise((resolve) => setTimeout(resolve, lag)) : undefined));
       before = before.then(() => held);
-      before = before.then(() => void (client.destroyed || client.write(data)));
+      const passed = this.passesOf(data);
+      if (passed !== undefined) server.removeAllListeners("data");
+      before = before.then(() => {
+        if (client.destroyed) return;
+        if (passed === undefined) client.write(data);
+        else client.end(data.subarray(0, passed));
+      });
     });
   }
 

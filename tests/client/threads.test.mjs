@@ -197,3 +197,31 @@ test("who is typing in a thread is told where it is open", async (t) => {
   await bob.send(chat, "At the lake", { thread: root }).sent;
   await until(ann, () => ann.state.typing(chat, root).length === 0);
 });
+
+test("what a broken catch-up did not bring of a thread, the next one brings", async (t) => {
+  const { server, people, bob, chat, root } = await annAndBob(t);
+  const road = await server.road();
+  const away = await server.live(people[0], { baseUrl: road.url, timing: { socketAgainEvery: 50, backoff: 50, backoffMax: 100 } });
+  await away.openThread(root);
+  away.closeThread(root);
+  assert.equal(away.state.thread(root).is_followed, false);
+  road.isClosed = true;
+  road.cut();
+  await until(away, () => away.status !== "live");
+  await server.client(people[0]).api.followThread(root);
+  for (const text of ["one", "two"]) await bob.send(chat, text).sent;
+  // Catches up over sockets only.
+  road.holds = (data) => (/^HTTP.*"heads":/s.test(data) ? new Promise(() => {}) : undefined);
+  let isCut = false;
+  // The follow comes after the messages.
+  road.passesOf = (data) => {
+    const at = data.indexOf('"type":"thread_followed"');
+    if (at < 0 || isCut || /^HTTP/.test(data)) return undefined;
+    isCut = true;
+    return at;
+  };
+  road.isClosed = false;
+  await until(away, () => away.state.thread(root)?.is_followed === true);
+  assert.ok(isCut);
+  assert.equal(away.state.chats.get(chat).last_message.content, "two");
+});

@@ -359,8 +359,11 @@ export class Connection {
     }
   }
 
+  /** Returns from which number on to catch up with each chat. */
   #beginCatchUp() {
-    return (this.#catchUpFrom ??= new Map(this.#store.heads));
+    const from = this.#catchUpFrom;
+    this.#catchUpFrom = new Map([...this.#store.heads].map(([id, head]) => [id, from?.get(id) ?? head]));
+    return this.#catchUpFrom;
   }
 
   #caughtUp(reached, isPolling) {

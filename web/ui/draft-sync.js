@@ -154,6 +154,7 @@ export class DraftSync {
         if (this.#isOther(key, saved) && !this.#timers.has(key)) this.#saveLater(key);
       } catch (error) {
         // What the server refuses stays in this browser. Without an answer, the next connection saves it.
+        if (error.isFinal) this.#unsaved.delete(key);
         this.#set(key, { saving: null, isDirty: !error.isFinal });
         const delay = (error.retryAfter ?? RETRY_AFTER) * 1000;
         if (!error.isFinal && error.status > 0) this.#later(key, delay, () => this.flush(key));

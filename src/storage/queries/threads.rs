@@ -96,7 +96,8 @@ pub fn followed(conn: &mut AnyConn, user: UserId) -> Result<Vec<Followed>, Stora
 }
 
 impl FollowedRow {
-    /// Whether the user follows the thread as one of these memberships: who comes back begins anew.
+    /// Returns whether the user followed the thread in one of these memberships. A user who left and joined again follows
+    /// no threads from before.
     fn holds(&self, memberships: &[(i64, Seq)]) -> bool {
         memberships.binary_search(&(self.thread.chat_id.0, self.joined_seq)).is_ok()
     }

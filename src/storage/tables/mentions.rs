@@ -147,19 +147,9 @@ pub(crate) use mentions_after;
 
 /// Counts the messages after position `after` of a lane that mention a user.
 pub fn count_after(conn: &mut AnyConn, lane: Lane, user: UserId, after: Pos) -> Result<i64, StorageError> {
-    let (key, block) = (lane.key(), after / BLOCK);
-    let count = sql!(
-        "SELECT CAST(coalesce((SELECT sum(weight) FROM mention_counts WHERE user_id IN (0, ?) AND lane = ? AND block > ?), 0) \
-            + coalesce((SELECT sum(weight) FROM mentions WHERE user_id IN (0, ?) AND lane = ? AND pos > ? AND pos < ?), 0) \
-            AS BIGINT)",
-        user,
-        key,
-        block,
-        user,
-        key,
-        after,
-        (block + 1) * BLOCK
-    );
+    let key = lane.key();
+    let count =
+        sql!(concat!("SELECT ", mentions_after!("?", "?", "?")), user, key, after, user, key, after, after);
     Ok(count.one::<i64>(conn)?)
 }
 

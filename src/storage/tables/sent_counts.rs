@@ -202,26 +202,19 @@ pub fn between(
     macro_rules! of_lane {
         ($rows:literal, $id:expr) => {
             sql!(
-                concat!(
-                    "SELECT coalesce((SELECT sent FROM sent_counts WHERE chat_id = ? AND sender_id = ? AND block < ? \
-                        ORDER BY block DESC LIMIT 1), 0) \
-                    + (SELECT count(*) FROM ", $rows, " = ? AND pos BETWEEN ? AND ? AND sender_id = ?) \
-                    - coalesce((SELECT sent FROM sent_counts WHERE chat_id = ? AND sender_id = ? AND block < ? \
-                        ORDER BY block DESC LIMIT 1), 0) \
-                    - (SELECT count(*) FROM ", $rows, " = ? AND pos BETWEEN ? AND ? AND sender_id = ?)"
-                ),
+                concat!("SELECT ", sent_between!($rows, "?", "?", "?", "?")),
                 lane.key(),
                 sender,
-                last / BLOCK,
+                last,
                 $id,
-                last / BLOCK * BLOCK,
+                last,
                 last,
                 sender,
                 lane.key(),
                 sender,
-                after / BLOCK,
+                after,
                 $id,
-                after / BLOCK * BLOCK,
+                after,
                 after,
                 sender
             )
@@ -229,7 +222,7 @@ pub fn between(
         };
     }
     Ok(match lane {
-        Lane::Chat(chat) => of_lane!("messages WHERE chat_id", chat),
-        Lane::Thread(root) => of_lane!("thread_replies WHERE root_id", root),
+        Lane::Chat(chat) => of_lane!("messages o WHERE o.chat_id = ?", chat),
+        Lane::Thread(root) => of_lane!("thread_replies o WHERE o.root_id = ?", root),
     }?)
 }
