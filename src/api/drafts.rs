@@ -38,7 +38,9 @@ pub async fn save(
     body: Body,
 ) -> HandlerResult {
     check_user(&caller, &request)?;
-    let fields = body.checked(DraftFields::check).and_then(|draft| Ok((thread(&request)?, draft)));
+    let fields = body
+        .checked(DraftFields::check)
+        .and_then(|(in_body, draft)| Ok((thread(&request)?.or(in_body), draft)));
     match services::drafts::save(&state, &caller, chat.0, fields).await? {
         Some(draft) => Ok(HttpResponse::Ok().json(draft)),
         None => Ok(HttpResponse::NoContent().finish()),

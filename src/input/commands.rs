@@ -115,6 +115,10 @@ pub struct DraftFields {
     #[serde(default)]
     #[schema(value_type = Option<MessageId>)]
     pub reply_to: Field,
+    /// The message whose thread the draft belongs to, if the query has none.
+    #[serde(default)]
+    #[schema(value_type = Option<MessageId>)]
+    pub thread: Field,
     /// The mentions, as of a message.
     #[serde(default)]
     #[schema(value_type = Option<Mentions>)]
@@ -122,15 +126,17 @@ pub struct DraftFields {
 }
 
 impl DraftFields {
-    pub fn check(self) -> Result<NewDraft, FieldErrors> {
+    /// Returns the thread and the draft.
+    pub fn check(self) -> Result<(Option<MessageId>, NewDraft), FieldErrors> {
         let mut errors = FieldErrors::default();
+        let thread = errors.note("thread", message_id(&self.thread));
         let content = self.content.text().and_then(|text| DraftText::parse(&text));
         let content = errors.note("content", content);
         let mentions = errors.note("mentions", self.mentions.check()).map(Option::unwrap_or_default);
-        match (content, errors.note("reply_to", message_id(&self.reply_to)), mentions) {
-            (Some(content), Some(reply_to), Some(mut mentions)) => {
+        match (thread, content, errors.note("reply_to", message_id(&self.reply_to)), mentions) {
+            (Some(thread), Some(content), Some(reply_to), Some(mut mentions)) => {
                 mentions.fit(content.as_str().chars().count() as i64);
-                Ok(NewDraft { content, reply_to, mentions })
+                Ok((thread, NewDraft { content, reply_to, mentions }))
             }
             _ => Err(errors),
         }

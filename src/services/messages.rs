@@ -72,9 +72,14 @@ async fn is_still_staff(state: &AppState, user: UserId) -> std::result::Result<b
 /// is for all members.
 async fn with_private(state: &AppState, by: UserId, answered: Answered) -> Result<Answered> {
     let Answered::Message { json, created } = answered else { return Ok(answered) };
-    let Ok(Posted { id }) = serde_json::from_str(&json) else { return Err(Refusal::Internal.into()) };
+    let Ok(Posted { id, mentions_ignored }) = serde_json::from_str(&json) else {
+        return Err(Refusal::Internal.into());
+    };
     let json = match visible_message(state, by, id).await {
-        Ok(message) => frames::message_for_staff(&message, &state.links),
+        Ok(message) => {
+            let json = frames::message_for_staff(&message, &state.links);
+            frames::with_ignored_mentions(json, &mentions_ignored)
+        }
         // The message is stored all the same. It may be deleted already.
         Err(_) => json,
     };
@@ -84,6 +89,8 @@ async fn with_private(state: &AppState, by: UserId, answered: Answered) -> Resul
 #[derive(Deserialize)]
 struct Posted {
     id: MessageId,
+    #[serde(default)]
+    mentions_ignored: Vec<UserId>,
 }
 
 /// Returns the change of custom data as made by a user, who may lack the permission for private names.

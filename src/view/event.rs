@@ -102,8 +102,9 @@ pub enum Frame<'a> {
         #[schema(required)]
         last_read_message_id: Option<MessageId>,
     },
-    /// An edit or a deletion changed whether a message mentions the receiver. In a chat of more than 100 members it is not
-    /// sent where everyone was mentioned, or is no longer.
+    /// An edit or a deletion changed whether a message mentions the receiver, or a new message does so without effect,
+    /// because of a block. In a chat of more than 100 members it is not sent where `everyone` or `here` was added or
+    /// removed.
     MentionsChanged {
         chat_id: ChatId,
         seq: Seq,

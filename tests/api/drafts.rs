@@ -55,6 +55,11 @@ async fn a_draft_is_kept_as_it_was_typed_and_the_last_one_wins() {
     let thread = format!("?thread={}", message["id"]);
     save_in(&ann, chat, &thread, json!({"content": "in the thread"})).await.expect(200);
     assert_eq!(texts(&ann).await, ["in the thread", "ho", " I will \n"]);
+    // The body may have the thread too.
+    let body = json!({"content": "by the body", "thread": message["id"]});
+    assert_eq!(save(&ann, chat, body).await.expect(200).json["thread"], message["id"]);
+    save(&ann, chat, json!({"content": "x", "thread": "x"})).await.invalid("thread");
+    save_in(&ann, chat, &thread, json!({"content": "in the thread"})).await.expect(200);
     let last = save(&ann, chat, json!({"content": "I will go"})).await.expect(200).json;
     assert_eq!(texts(&ann).await, ["I will go", "in the thread", "ho"]);
     assert_eq!(drafts(&ann).await[0], last);

@@ -335,3 +335,72 @@ async fn many_mentions_are_counted_over_blocks() {
     }
     is_consistent(&server).await;
 }
+
+#[actix_rt::test(system = "crate::System")]
+async fn an_edit_lets_nobody_follow_again_who_was_named_before() {
+    let server = Server::start().await;
+    let [ann, bob, cy] = server.users(["ann", "bob", "cy"]).await;
+    let chat = ann.group("Team", &[&bob, &cy]).await;
+    let root = ann.posts(chat, "Where?").await;
+    let body = json!({"content": "@bob", "thread": root["id"], "mentions": {"users": [{"id": bob.id, "at": [0, 4]}]}});
+    let reply = says(&ann, chat, body).await.expect(201).json;
+    let follow = format!("messages/{}/follow/", root["id"]);
+    bob.delete(&follow).await.expect(204);
+    // The place has moved, and cy is new.
+    let edit =
+        json!({"content": "and @bob", "mentions": {"users": [{"id": bob.id, "at": [4, 8]}, {"id": cy.id}]}});
+    ann.patch(&format!("messages/{}/", reply["id"]), edit).await.expect(200);
+    for (user, is_followed) in [(&bob, false), (&cy, true)] {
+        let row = user.get(&format!("threads/{}/", root["id"])).await.expect(200).json;
+        assert_eq!(row["is_followed"], is_followed, "{}", user.name);
+    }
+    // A mention in another reply begins it anew, just before that reply.
+    let again = json!({"content": "bob!", "thread": root["id"], "mentions": {"users": [{"id": bob.id}]}});
+    says(&ann, chat, again).await.expect(201);
+    let row = bob.get(&format!("threads/{}/", root["id"])).await.expect(200).json;
+    assert_eq!(
+        (&row["is_followed"], &row["unread"], &row["last_read_message_id"]),
+        (&json!(true), &json!(1), &reply["id"])
+    );
+    is_consistent(&server).await;
+}
+
+#[actix_rt::test(system = "crate::System")]
+async fn who_is_blocked_learns_that_a_mention_does_not_count() {
+    let server = Server::start().await;
+    let [ann, bob, cy] = server.users(["ann", "bob", "cy"]).await;
+    let chat = ann.group("Team", &[&bob, &cy]).await;
+    let root = cy.posts(chat, "root").await;
+    says(&ann, chat, json!({"content": "first", "thread": root["id"]})).await.expect(201);
+    cy.post(&format!("users/{}/block/", bob.id), json!({})).await.expect(200);
+    let mut socket = cy.connects_with("?threads=1").await.unwrap();
+    for (mentioned, thread) in [
+        (json!({"everyone": true}), Value::Null),
+        (json!({"users": [{"id": cy.id}]}), Value::Null),
+        (json!({"here": true}), Value::Null),
+        (json!({"users": [{"id": cy.id}]}), root["id"].clone()),
+    ] {
+        let body = json!({"content": "x", "mentions": mentioned, "thread": thread});
+        let sent = says(&bob, chat, body).await.expect(201).json;
+        let changed = until(&mut socket, "mentions_changed").await;
+        assert_eq!(
+            changed,
+            json!({"type": "mentions_changed", "chat_id": chat, "seq": sent["seq"], "message_id": sent["id"], "is_mentioned": false, "unread_mentions": 0})
+        );
+    }
+    let own = until(&mut socket, "thread_read").await;
+    assert_eq!((&own["unread"], &own["mentions"]), (&json!(2), &json!(0)));
+    is_consistent(&server).await;
+}
+
+#[actix_rt::test(system = "crate::System")]
+async fn staff_get_the_ignored_mentions_too() {
+    let server = Server::start().await;
+    let staff = server.staff("staff").await;
+    let stranger = server.user("stranger").await;
+    let chat = staff.group("Team", &[]).await;
+    let sent = staff.posts(chat, "hello").await;
+    let edit = json!({"content": "hello!", "mentions": {"users": [{"id": stranger.id}]}});
+    let edited = staff.patch(&format!("messages/{}/", sent["id"]), edit).await.expect(200).json;
+    assert_eq!(edited["mentions_ignored"], json!([stranger.id]));
+}

@@ -244,6 +244,8 @@ export class ComposerState {
     // What a message mentions without a place in its text stays.
     const before = this.editing.mentions;
     const users = [...mentions.users, ...(before?.users ?? []).filter(({ at }) => !at)];
+    const placed = rangesOf(this.editing).map(({ id }) => id);
+    for (const group of ["everyone", "here"]) mentions[group] ||= Boolean(before?.[group]) && !placed.includes(group);
     try {
       if (text !== content) await this.#client.edit(id, text, { mentions: before && { ...mentions, users } });
     } catch (error) {

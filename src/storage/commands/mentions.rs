@@ -36,10 +36,11 @@ pub(super) fn resolve(
     mentions.users.retain(|mention| is_member(&mention.id));
     let ignored: Vec<UserId> = asked.into_iter().filter(|user| !is_member(user)).collect();
     let row = |user_id, weight, is_here| MentionRow { user_id, weight, is_here };
+    let mut blocked = Vec::new();
     let rows = if mentions.everyone {
-        let left_out = blocked_members(conn, chat, sender)?.into_iter().chain([sender]);
+        blocked = blocked_members(conn, chat, sender)?;
         let mut rows = vec![row(EVERYONE, 1, false)];
-        rows.extend(left_out.map(|user| row(user, -1, false)));
+        rows.extend(blocked.iter().copied().chain([sender]).map(|user| row(user, -1, false)));
         rows
     } else {
         let connected: Vec<UserId> = if mentions.here { new.connected.clone() } else { Vec::new() };
@@ -51,13 +52,13 @@ pub(super) fn resolve(
         );
         all.retain(|row| row.user_id != sender);
         if !all.is_empty() {
-            let blocked = blocked_among(conn, sender, &all)?;
+            blocked = blocked_among(conn, sender, &all)?;
             all.retain(|row| !blocked.contains(&row.user_id));
         }
         all
     };
     let named = named.into_iter().filter(|(user, _)| *user != sender).collect();
-    Ok(ResolvedMentions { mentions, ignored, rows, named })
+    Ok(ResolvedMentions { mentions, ignored, blocked, rows, named })
 }
 
 /// Returns those of `users` that are active members, each with the number of the membership, in order of user id.
@@ -99,7 +100,7 @@ fn blocked_among(
     conn: &mut AnyConn,
     user: UserId,
     mentioned: &[MentionRow],
-) -> Result<HashSet<UserId>, StorageError> {
+) -> Result<Vec<UserId>, StorageError> {
     let ids: Vec<i64> = mentioned.iter().map(|row| row.user_id.0).collect();
     let rows = sql!(
         "SELECT blocked_id FROM blocks WHERE blocker_id = ? AND blocked_id IN ? \
@@ -109,7 +110,7 @@ fn blocked_among(
         user,
         ids.as_slice()
     );
-    Ok(rows.rows(conn)?.into_iter().collect())
+    Ok(rows.rows(conn)?)
 }
 
 /// The places of a message: in the timeline, and in a thread.
@@ -148,7 +149,12 @@ pub(super) fn add(
 ) -> Result<Vec<OwnChange>, StorageError> {
     let places = Places { timeline: Some(message.pos).filter(|_| message.is_in_timeline()), thread };
     store(conn, message, message.seq, &places, &resolved.rows)?;
-    follow_named(conn, message, &places, &resolved.rows, &resolved.named)
+    let mut own = follow_named(conn, message, &places, &resolved.rows, &resolved.named)?;
+    // Their clients do not know of all blocks, and count the mention.
+    for user in resolved.blocked.iter().take(MAX_TOLD) {
+        own.extend(changed_for(conn, message, &places, *user, false)?);
+    }
+    Ok(own)
 }
 
 fn store(
@@ -224,7 +230,10 @@ pub(super) fn edit(
     let resolved = resolve(conn, chat.id, message.sender.id, &new)?;
     store(conn, message, created_seq, &places, &resolved.rows)?;
     message.mentions = resolved.mentions.stored();
-    let mut own = follow_named(conn, message, &places, &resolved.rows, &resolved.named)?;
+    // Who was named before has followed then, and may have stopped.
+    let was_named = |user: UserId| before.users.iter().any(|mention| mention.id == user);
+    let added: Vec<_> = resolved.named.iter().copied().filter(|(user, _)| !was_named(*user)).collect();
+    let mut own = follow_named(conn, message, &places, &resolved.rows, &added)?;
     own.extend(changes(conn, chat, message, &places, (&mentioned, &resolved.rows))?);
     Ok((resolved.ignored, own))
 }
@@ -279,18 +288,29 @@ fn changes(
     }
     let mut changes = Vec::new();
     for user in users {
-        let Some(membership) = membership::membership(conn, chat.id, user)? else { continue };
-        let unread_mentions = membership.unread_mentions(conn)?;
-        let is_mentioned = is_mentioned(&new, user);
-        let kind = OwnKind::MentionsChanged { message: message.id, is_mentioned, unread_mentions };
-        changes.push(OwnChange { user, kind });
-        if let Some((thread, _)) = &places.thread
-            && let (_, Some(follow)) = threads::relation(conn, thread, user)?
-            && follow.is_followed
-        {
-            let own = thread_queries::own_thread(conn, thread, user, &follow)?;
-            changes.push(OwnChange { user, kind: OwnKind::ThreadRead(own) });
-        }
+        changes.extend(changed_for(conn, message, places, user, is_mentioned(&new, user))?);
+    }
+    Ok(changes)
+}
+
+/// Returns the events that give a user the present counts of mentions, in the chat and in the thread of a message.
+fn changed_for(
+    conn: &mut AnyConn,
+    message: &Message,
+    places: &Places,
+    user: UserId,
+    is_mentioned: bool,
+) -> Result<Vec<OwnChange>, StorageError> {
+    let Some(membership) = membership::membership(conn, message.chat, user)? else { return Ok(Vec::new()) };
+    let unread_mentions = membership.unread_mentions(conn)?;
+    let kind = OwnKind::MentionsChanged { message: message.id, is_mentioned, unread_mentions };
+    let mut changes = vec![OwnChange { user, kind }];
+    if let Some((thread, _)) = &places.thread
+        && let (_, Some(follow)) = threads::relation(conn, thread, user)?
+        && follow.is_followed
+    {
+        let own = thread_queries::own_thread(conn, thread, user, &follow)?;
+        changes.push(OwnChange { user, kind: OwnKind::ThreadRead(own) });
     }
     Ok(changes)
 }

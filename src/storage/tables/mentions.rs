@@ -35,6 +35,8 @@ pub struct ResolvedMentions {
     /// As the message shows them: without users who are not active members.
     pub mentions: Mentions,
     pub ignored: Vec<UserId>,
+    /// Members that the message seems to mention, and does not: there is a block between them and the sender.
+    pub blocked: Vec<UserId>,
     pub(crate) rows: Vec<MentionRow>,
     /// The members mentioned by name, each with the number of the membership.
     pub named: Vec<(UserId, Seq)>,
