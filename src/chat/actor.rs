@@ -31,11 +31,7 @@ use super::{
 };
 use crate::{
     bus::{BusMessage, Channel, Listening},
-    core::model::{
-        ChatId, ChatKind, Event, Refusal, Seq, UserId,
-        command::Action,
-        event::{ChangedRoot, Done},
-    },
+    core::model::{ChatId, ChatKind, Event, Message, Refusal, Seq, UserId, command::Action, event::Done},
     hub::{
         close_reason::CloseReason,
         subscriber::{Subscriber, SubscriberId},
@@ -61,7 +57,7 @@ pub struct ChatActor {
     roster: Roster,
     sequencer: Sequencer,
     /// The root that was last read for an event, with the event's `seq`.
-    root: Option<(Seq, Option<Box<ChangedRoot>>)>,
+    root: Option<(Seq, Option<Box<Message>>)>,
     batcher: Batcher,
     /// Subscribed members' sockets. They get every event.
     subscribers: HashMap<SubscriberId, Arc<Subscriber>>,

@@ -10,8 +10,8 @@ use crate::{
     core::{
         log_context::LogContext,
         model::{
-            ChatSnapshot, Command, Draft, Event, Member, MessageId, Refusal, Seq, UserId, Viewer,
-            event::{ChangedRoot, Done, MarkerMoved},
+            self, ChatSnapshot, Command, Draft, Event, Member, MessageId, Refusal, Seq, UserId, Viewer,
+            event::{Done, MarkerMoved},
         },
     },
     hub::subscriber::{Subscriber, SubscriberId},
@@ -186,7 +186,7 @@ pub struct MembershipRead {
 pub struct RootRead {
     pub seq: Seq,
     /// Boxed, to keep the enum of mailbox messages small.
-    pub root: Option<Box<ChangedRoot>>,
+    pub root: Option<Box<model::Message>>,
 }
 
 /// A typing signal from another node: started or stopped.

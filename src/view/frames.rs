@@ -43,10 +43,12 @@ pub fn all(event: &Event, message: Option<&ByteString>, links: &Links) -> Vec<By
 }
 
 /// Renders the same for connections that do not know threads, if the event is about a reply that is only in a thread.
-/// They get the root instead, as the event has it or as it was read.
-pub fn without_threads(event: &Event, read: Option<&ChangedRoot>, links: &Links) -> Vec<ByteString> {
-    let root = event.change.thread().and_then(|thread| thread.root.as_deref()).or(read);
-    let root = root.map(|root| changed_root(event, root, links));
+/// They get the root instead: as the event has it, which may have been deleted since, or as it was `read` for the event.
+pub fn without_threads(event: &Event, read: Option<&Message>, links: &Links) -> Vec<ByteString> {
+    let root = match event.change.thread().and_then(|thread| thread.root.as_deref()) {
+        Some(root) => Some(changed_root(event, root, links)),
+        None => read.map(|root| around("message_updated", event, &message(root, links), None)),
+    };
     root.into_iter().chain(second(event)).collect()
 }
 

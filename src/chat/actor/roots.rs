@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     chat::mailbox::RootRead,
-    core::model::{Change, Event, Refusal, event::ChangedRoot, threads::OwnKind},
+    core::model::{Change, Event, Message, Refusal, threads::OwnKind},
     storage::{
         AnyConn,
         tables::{chats, members, messages},
@@ -43,12 +43,7 @@ impl ChatActor {
                 let Some(mut message) = messages::in_chat(conn, chat.id, root)? else { return Ok(None) };
                 let readers = members::readers(conn, &chat, max)?;
                 message.note_readers(&readers);
-                let mut last_message =
-                    if message.is_deleted { messages::last_live(conn, &chat)? } else { None };
-                if let Some(last) = &mut last_message {
-                    last.note_readers(&readers);
-                }
-                Ok(Some(ChangedRoot { message, is_new: false, last_message }))
+                Ok(Some(message))
             };
             let mut found = services.readers.query(read).await;
             while let Err(Refusal::Busy | Refusal::StorageAway | Refusal::Throttled) = found {
@@ -77,7 +72,7 @@ impl ChatActor {
     }
 
     /// Returns the root that was read for an event.
-    pub(super) fn root_of(&self, event: &Event) -> Option<&ChangedRoot> {
+    pub(super) fn root_of(&self, event: &Event) -> Option<&Message> {
         self.root.as_ref().filter(|(seq, _)| *seq == event.seq)?.1.as_deref()
     }
 
