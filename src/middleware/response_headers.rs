@@ -12,16 +12,21 @@ use crate::{config::Hsts, core::request_id::RequestId, net::forwarded, state::Ap
 pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Default headers of every response. A handler can override each.
-const HEADERS: [(HeaderName, &str); 7] = [
+static HEADERS: [(HeaderName, &str); 4] = [
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (header::REFERRER_POLICY, "no-referrer"),
+    (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+    (header::CACHE_CONTROL, "no-store"),
+];
+
+/// Default headers of all that a browser could show as a document. Scripts and styles do without: a first visit loads
+/// about sixty of them, and these headers were a fifteenth of its bytes.
+static DOCUMENT_HEADERS: [(HeaderName, &str); 3] = [
     (
         header::CONTENT_SECURITY_POLICY,
         "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
     ),
-    (header::REFERRER_POLICY, "no-referrer"),
     (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
-    (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
-    (header::CACHE_CONTROL, "no-store"),
     (header::X_FRAME_OPTIONS, "DENY"),
 ];
 
@@ -48,9 +53,10 @@ impl CommonHeaders {
         if let Ok(id) = HeaderValue::try_from(self.id.to_string()) {
             headers.insert(REQUEST_ID, id);
         }
-        for (name, value) in HEADERS {
-            if !headers.contains_key(&name) {
-                headers.insert(name, HeaderValue::from_static(value));
+        let documents = if is_code(headers) { &[][..] } else { &DOCUMENT_HEADERS[..] };
+        for (name, value) in HEADERS.iter().chain(documents) {
+            if !headers.contains_key(name) {
+                headers.insert(name.clone(), HeaderValue::from_static(value));
             }
         }
         if self.is_https {
@@ -63,6 +69,12 @@ impl CommonHeaders {
             cors::allow(origin, headers);
         }
     }
+}
+
+/// Returns whether a response is a script or a style sheet, which browsers do not run where it is shown.
+fn is_code(headers: &HeaderMap) -> bool {
+    let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    content_type.is_some_and(|value| value.starts_with("text/javascript") || value.starts_with("text/css"))
 }
 
 /// Adds `Secure` to cookies, so that browsers return them over HTTPS only.
