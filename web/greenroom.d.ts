@@ -689,6 +689,8 @@ export interface State {
    * until `loadDrafts`.
    */
   draft(chatId: number, thread?: number | null): Draft | null | undefined;
+  /** The user's drafts in a chat and its threads, the latest first. Empty until `loadDrafts`. */
+  drafts(chatId: number): readonly Draft[];
   /** Returns a message if it is loaded. */
   message(messageId: number): Message | undefined;
   isOpen(chatId: number): boolean;

@@ -95,3 +95,10 @@ export function quoteOf({ id, sender, content, forwarded_from = null, is_deleted
   const excerpt = [...text.slice(0, 2 * EXCERPT)].slice(0, EXCERPT).join("");
   return { id, sender, excerpt, is_deleted };
 }
+
+/** Returns a message with its quote replaced, if it quotes the same message and shows something else of it. */
+export function withQuote(message, quote) {
+  const { id, excerpt, is_deleted } = message.reply_to ?? {};
+  const isSame = id !== quote.id || (excerpt === quote.excerpt && is_deleted === quote.is_deleted);
+  return isSame ? message : { ...message, reply_to: quote };
+}

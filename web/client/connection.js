@@ -1,4 +1,6 @@
 import { isJwt } from "./api.js";
+import { Backoff } from "./backoff.js";
+import { CatchUp } from "./catch-up.js";
 import { deferred, within } from "./deferred.js";
 import { FIRST_APPLICATION_CODE, SIGNED_OUT, SocketClosed, SocketSilent, noAnswer } from "./errors.js";
 import { SocketConnection } from "./socket-connection.js";
@@ -35,8 +37,8 @@ export class Connection {
   #hasStarted = false;
   /** @type {SocketConnection | null} The socket, while it is live. */
   #socket = null;
-  /** Failed attempts in a row: they set the backoff before the next one. */
-  #failures = 0;
+  /** The pauses between failed connections. */
+  #backoff;
   /** Sockets in a row that did not open or did not stay open. While there are any, the client polls at once. */
   #failedSockets = 0;
   /** The token that the latest socket was opened with. */
@@ -45,15 +47,10 @@ export class Connection {
   #verifiedKey;
   /** Aborts the current socket or poll. */
   #abortCurrent = () => {};
-  /**
-   * The heads from which a catch-up began that broke off. It is repeated as a whole, because the state of threads comes last.
-   * @type {Map<number, number> | null}
-   */
-  #catchUpFrom = null;
+  /** The missed events that the client is asking for. */
+  #catchUp = new CatchUp();
   /** Whether a poll that waited for events was answered. */
   #isPollingConfirmed = false;
-  /** Ends the current backoff, at the latest `after` milliseconds from now. */
-  #endBackoff = (after = 0) => {};
 
   constructor({ api, store, outbox, emitter, timing, random, WebSocket, hooks }) {
     this.#api = api;
@@ -62,6 +59,7 @@ export class Connection {
     this.#emitter = emitter;
     this.#timing = timing;
     this.#random = random;
+    this.#backoff = new Backoff(timing, random);
     this.#WebSocket = WebSocket;
     this.#hooks = hooks;
   }
@@ -117,7 +115,7 @@ export class Connection {
   #suspend() {
     this.#run.abort();
     this.#socket = null;
-    this.#endBackoff();
+    this.#backoff.end();
     const suspended = (this.#run = new AbortController());
     const resume = () => {
       suspended.abort();
@@ -134,7 +132,7 @@ export class Connection {
     this.#run?.abort();
     this.#run = null;
     this.#socket = null;
-    this.#endBackoff();
+    this.#backoff.end();
     this.#store.typingUsers.clearAll();
     this.#setStatus(status);
     this.#started.reject(error);
@@ -150,7 +148,7 @@ export class Connection {
   #observeBrowser(signal) {
     const check = () => {
       this.#socket?.check();
-      if (globalThis.document?.visibilityState !== "hidden") this.#endBackoff();
+      if (globalThis.document?.visibilityState !== "hidden") this.#backoff.end();
     };
     const onOnline = () => {
       // Another network may let sockets through.
@@ -197,23 +195,12 @@ export class Connection {
   async #backOff({ retryAfter }) {
     const isOffline = globalThis.navigator?.onLine === false;
     this.#setStatus(isOffline ? "offline" : this.#hasStarted ? "reconnecting" : "connecting");
-    const most = Math.min(this.#timing.backoffMax, this.#timing.backoff * 2 ** this.#failures++);
-    // Full jitter: clients that lost their connections together do not reconnect together.
-    const wait = (retryAfter ?? 0) * 1000 + this.#random() * most;
-    const since = performance.now();
-    await new Promise((resolve) => {
-      let timer = setTimeout(resolve, wait);
-      this.#endBackoff = (after = 0) => {
-        clearTimeout(timer);
-        timer = setTimeout(resolve, Math.min(wait, after) - (performance.now() - since));
-      };
-    });
-    this.#endBackoff = () => {};
+    await this.#backoff.wait(retryAfter);
   }
 
-  /** Shortens the current backoff to the shortest one, for a message that the user has sent. */
+  /** Shortens the current pause, for a message that the user has sent. */
   hurry() {
-    this.#endBackoff(this.#timing.backoff);
+    this.#backoff.hurry();
   }
 
   /** Loads the first snapshot. On a later start it checks that the user is still the same. */
@@ -236,7 +223,7 @@ export class Connection {
   #checkSameUser({ id }) {
     if (this.#store.me?.id === id) return;
     this.#hasStarted = false;
-    this.#catchUpFrom = null;
+    this.#catchUp.end();
     this.#hooks.userChanged();
     this.#outbox.close();
     this.#store.clear();
@@ -340,7 +327,7 @@ export class Connection {
     try {
       // A busy server gets more time after each socket that failed.
       const silence = this.#timing.silence * (1 + this.#failedSockets);
-      await socket.closeOn(signal).resume(this.#beginCatchUp(), { onAck: goLive, silence });
+      await socket.closeOn(signal).resume(this.#catchUp.from(this.#store.heads), { onAck: goLive, silence });
       await socket.ended;
     } catch (error) {
       reason = error;
@@ -351,7 +338,7 @@ export class Connection {
       this.#store.isCatchingUp = false;
       this.#store.typingUsers.clearAll();
       const wasSteady = performance.now() - liveSince >= this.#timing.steadyAfter;
-      if (wasSteady) this.#failures = 0;
+      if (wasSteady) this.#backoff.reset();
       // Only Greenroom closes with these codes, when a token expires for example: sockets work.
       const wasClosedByServer =
         liveSince < Infinity && reason instanceof SocketClosed && reason.code >= FIRST_APPLICATION_CODE;
@@ -359,15 +346,8 @@ export class Connection {
     }
   }
 
-  /** Returns from which number on to catch up with each chat. */
-  #beginCatchUp() {
-    const from = this.#catchUpFrom;
-    this.#catchUpFrom = new Map([...this.#store.heads].map(([id, head]) => [id, from?.get(id) ?? head]));
-    return this.#catchUpFrom;
-  }
-
   #caughtUp(reached, isPolling) {
-    this.#catchUpFrom = null;
+    this.#catchUp.end();
     this.#store.isCatchingUp = false;
     this.#store.reached(reached);
     this.#hooks.reloadStale();
@@ -388,7 +368,7 @@ export class Connection {
     this.#isPollingConfirmed = false;
     try {
       for (let wait = 0; !polls.signal.aborted; wait = POLL_WAIT) {
-        const chats = Object.fromEntries(this.#beginCatchUp());
+        const chats = Object.fromEntries(this.#catchUp.from(this.#store.heads));
         const used = this.#api.key();
         const news = await this.#api.syncSince({ chats, wait }, { signal: polls.signal });
         if (news.events.some(({ type }) => type === "token_expiring")) this.#api.renew(used);
@@ -408,7 +388,7 @@ export class Connection {
     for (const event of events) this.#store.apply(event);
     for (const id of removed) this.#store.apply({ type: "chat_deleted", chat_id: id });
     this.#caughtUp(reached, true);
-    this.#failures = 0;
+    this.#backoff.reset();
     this.#setStatus("polling");
     if (hasWaited && !this.#isPollingConfirmed) {
       this.#isPollingConfirmed = true;

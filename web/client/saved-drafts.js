@@ -1,3 +1,5 @@
+import { laterOf } from "./chat-rules.js";
+
 /** @typedef {import("../greenroom.d.ts").Draft} Draft */
 
 const keyOf = (chatId, thread) => `${chatId} ${thread ?? ""}`;
@@ -7,14 +9,31 @@ export class SavedDrafts {
   /** @type {Map<string, Draft> | null} Null until they are loaded. */
   #all = null;
   #emitter;
+  #outbox;
 
-  constructor(emitter) {
+  constructor(emitter, outbox) {
     this.#emitter = emitter;
+    this.#outbox = outbox;
   }
 
-  /** Returns a draft; null if there is none, and undefined until they are loaded. */
+  /** Returns a draft; null if there is none or its message is being sent, and undefined until they are loaded. */
   find(chatId, thread) {
-    return this.#all ? (this.#all.get(keyOf(chatId, thread)) ?? null) : undefined;
+    if (!this.#all) return undefined;
+    const draft = this.#all.get(keyOf(chatId, thread)) ?? null;
+    return draft && this.#isSending(draft) ? null : draft;
+  }
+
+  /** Returns the drafts of a chat and its threads, except those whose messages are being sent: the latest first. */
+  in(chatId) {
+    const isShown = (draft) => draft.chat_id === chatId && !this.#isSending(draft);
+    const shown = [...(this.#all?.values() ?? [])].filter(isShown);
+    return shown.sort((a, b) => (laterOf(a.updated_at, b.updated_at) === a.updated_at ? -1 : 1));
+  }
+
+  /** Whether a message is being sent from the place of a draft: it removes the draft. */
+  #isSending({ chat_id: chatId, thread }) {
+    const isOfDraft = (message) => message.chat === chatId && (message.thread ?? null) === thread;
+    return this.#outbox.all.some((message) => isOfDraft(message) && message.status === "sending");
   }
 
   /** Stores all drafts. @param {Draft[]} drafts */

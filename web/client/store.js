@@ -1,8 +1,10 @@
-import { MAX_LISTED, automaticTitle, byActivity, isMention, quoteOf } from "./chat-rules.js";
+import { MAX_LISTED, automaticTitle, byActivity, isMention, quoteOf, withQuote } from "./chat-rules.js";
+import { emitChange } from "./change-events.js";
 import { EventOrder } from "./event-order.js";
 import { applyEvent } from "./feed-events.js";
 import { LoadJournals } from "./load-journals.js";
-import { MessageWindows, isInTimeline, isThreadLane, lanesOf, rootOfLane, threadLane } from "./message-windows.js";
+import { LoadedMessages } from "./loaded-messages.js";
+import { isInTimeline, isThreadLane, rootOfLane, threadLane } from "./message-windows.js";
 import { PinnedMessages } from "./pinned-messages.js";
 import { Presence } from "./presence.js";
 import { SavedDrafts } from "./saved-drafts.js";
@@ -40,11 +42,9 @@ export class Store {
 
   #counts;
   #pins;
-  #windows;
+  #messages;
   #journals = new LoadJournals();
   #order = new EventOrder();
-  /** Cached results of `messagesIn`, by lane. */
-  #lists = new Map();
   /** Cached result of `chatList`. */
   #chatList;
   #emitter;
@@ -53,12 +53,13 @@ export class Store {
   constructor(emitter, outbox, maxMessages) {
     this.#emitter = emitter;
     this.#outbox = outbox;
-    this.#windows = new MessageWindows(Math.max(maxMessages, MAX_LISTED));
+    const threadChanged = (root, chatId) => this.knownThreads.changed(root, chatId);
+    this.#messages = new LoadedMessages({ maxMessages: Math.max(maxMessages, MAX_LISTED), outbox, emitter, threadChanged });
     this.#counts = new UnreadCounts(emitter);
     this.presences = new Presence(emitter);
     this.#pins = new PinnedMessages(emitter);
     this.typingUsers = new TypingUsers(emitter);
-    this.savedDrafts = new SavedDrafts(emitter);
+    this.savedDrafts = new SavedDrafts(emitter, outbox);
     this.knownThreads = new Threads(emitter, (root) => this.#repliesOf(root));
   }
 
@@ -100,17 +101,12 @@ export class Store {
 
   /** Returns the loaded messages of a lane, and the outgoing ones. @param {import("./message-windows.js").Lane} lane */
   messagesIn(lane) {
-    if (!this.#lists.has(lane)) {
-      const outgoing = this.#windows.hasNewer(lane) ? [] : this.#outbox.all.filter((message) => lanesOf(message).includes(lane));
-      this.#lists.set(lane, Object.freeze([...this.#windows.messages(lane), ...outgoing]));
-    }
-    return this.#lists.get(lane);
+    return this.#messages.in(lane);
   }
 
   /** Whether a message of the user's is stored and loaded. */
-  isStored({ chat, client_id }) {
-    const own = (lane) => this.#windows.messages(lane).some((message) => message.client_id === client_id);
-    return this.#windows.in(chat).some(own);
+  isStored(message) {
+    return this.#messages.isStored(message);
   }
 
   thread(root) {
@@ -136,41 +132,40 @@ export class Store {
   }
 
   message(messageId) {
-    return this.#windows.find(messageId);
+    return this.#messages.find(messageId);
   }
 
   pins(chatId) {
     return this.#pins.in(chatId);
   }
 
-  /** A draft counts as sent while a message is being sent from its place: the message removes it. */
   draft(chatId, thread = null) {
-    const isOfDraft = (message) => message.chat === chatId && (message.thread ?? null) === thread;
-    const isSending = this.#outbox.all.some((message) => isOfDraft(message) && message.status === "sending");
-    const draft = this.savedDrafts.find(chatId, thread);
-    return draft && isSending ? null : draft;
+    return this.savedDrafts.find(chatId, thread);
+  }
+
+  drafts(chatId) {
+    return this.savedDrafts.in(chatId);
   }
 
   newestId(chatId) {
-    const last = this.hasNewer(chatId) ? undefined : this.#windows.messages(chatId).at(-1);
-    return last?.id ?? this.chats.get(chatId)?.last_message?.id;
+    return this.#messages.newest(chatId)?.id ?? this.chats.get(chatId)?.last_message?.id;
   }
 
   isOpen(lane) {
-    return this.#windows.isOpen(lane);
+    return this.#messages.isOpen(lane);
   }
 
   hasOlder(lane) {
-    return this.#windows.hasOlder(lane);
+    return this.#messages.hasOlder(lane);
   }
 
   hasNewer(lane) {
-    return this.#windows.hasNewer(lane);
+    return this.#messages.hasNewer(lane);
   }
 
   /** Returns the roots of a chat's open threads. */
   openThreads(chatId) {
-    return this.#windows.in(chatId).filter(isThreadLane).map(rootOfLane);
+    return this.#messages.lanesIn(chatId).filter(isThreadLane).map(rootOfLane);
   }
 
   typing(chatId, root = null) {
@@ -243,21 +238,19 @@ export class Store {
   /** Replaces the messages of a lane by its newest page, or by a page in the middle where there are newer messages. */
   takeNewest(lane, chatId, page, hasNewer = false) {
     if (!this.heads.has(chatId)) return;
-    const messages = this.#windows.replace(lane, chatId, page, hasNewer);
+    const messages = this.#messages.replace(lane, chatId, page, hasNewer);
     for (const message of messages) this.#outbox.confirm(message, this.me);
-    this.#laneChanged(lane, chatId);
   }
 
   /** Adds messages older than `before`, unless that is no longer the oldest one. */
   takeOlder(lane, chatId, before, page) {
-    if (this.#windows.prepend(lane, before, page)) this.#laneChanged(lane, chatId);
+    this.#messages.prepend(lane, chatId, before, page);
   }
 
   /** Adds messages newer than `after`, unless that is no longer the newest one. */
   takeNewer(lane, chatId, after, page) {
-    if (!this.#windows.append(lane, after, page)) return;
+    if (!this.#messages.append(lane, chatId, after, page)) return;
     for (const message of page.results) this.#outbox.confirm(message, this.me);
-    this.#laneChanged(lane, chatId);
   }
 
   /** Stores the message of a command's answer. Its event may arrive before or after. */
@@ -276,7 +269,7 @@ export class Store {
   }
 
   closeMessages(lane, chatId = lane) {
-    if (this.#windows.close(lane)) this.#laneChanged(lane, chatId);
+    this.#messages.close(lane, chatId);
   }
 
   /** Stores the heads and unread counts of all chats and threads, once all events up to them were applied. */
@@ -306,7 +299,7 @@ export class Store {
       this.#journals.record(event);
     }
     applyEvent(this, event);
-    this.#notify(event);
+    emitChange(this.#emitter, (id) => this.message(id), event);
   }
 
   // Changing
@@ -328,12 +321,12 @@ export class Store {
   /** Replaces older copies of a message, and inserts it if it belongs into the loaded window. @param {Message} message */
   putMessage(message) {
     this.updateMessages(message.chat, (copy) => (copy.seq < message.seq ? message : copy), message.id);
-    for (const lane of this.#windows.insert(message)) this.#laneChanged(lane, message.chat);
+    this.#messages.insert(message);
   }
 
   /** Changes the loaded messages of a chat and its threads, and `last_message`. @param {(copy: Message) => Message} change */
   updateMessages(chatId, change, messageId = undefined) {
-    for (const lane of this.#windows.update(chatId, change, messageId)) this.#laneChanged(lane, chatId);
+    this.#messages.update(chatId, change, messageId);
     this.knownThreads.updateMessages(chatId, change, messageId);
     this.#pins.update(chatId, change, messageId);
     const last = this.chats.get(chatId)?.last_message;
@@ -346,16 +339,13 @@ export class Store {
   updateQuotes(message) {
     const quote = quoteOf(message);
     this.#outbox.updateQuotes(quote);
-    const isSame = ({ excerpt, is_deleted }) => excerpt === quote.excerpt && is_deleted === quote.is_deleted;
-    this.updateMessages(message.chat, (copy) =>
-      copy.reply_to?.id === quote.id && !isSame(copy.reply_to) ? { ...copy, reply_to: quote } : copy,
-    );
+    this.updateMessages(message.chat, (copy) => withQuote(copy, quote));
   }
 
   dropChat(id) {
     this.typingUsers.clear(id);
     this.savedDrafts.dropChat(id);
-    for (const lane of this.#windows.in(id)) this.closeMessages(lane, id);
+    for (const lane of this.#messages.lanesIn(id)) this.closeMessages(lane, id);
     this.knownThreads.dropChat(id);
     this.#order.forget(id);
     this.#pins.drop(id);
@@ -403,23 +393,8 @@ export class Store {
     this.#emitter.schedule("chat", () => ({ chatId, chat: current() }), `chat ${chatId}`);
   }
 
-  #laneChanged(lane, chatId) {
-    this.#lists.delete(lane);
-    if (isThreadLane(lane)) this.knownThreads.changed(rootOfLane(lane), chatId);
-    else this.#emitter.schedule("messages", () => ({ chatId }), `messages ${chatId}`);
-  }
-
   /** Notes that an outgoing message was added, changed or removed. */
   outgoingChanged(message) {
-    for (const lane of lanesOf(message)) this.#laneChanged(lane, message.chat);
-  }
-
-  /** Emits the events that are not coalesced: one for each change of a message or read marker. @param {any} event */
-  #notify({ type, chat_id: chatId, user_id: userId, message_id, message = this.message(message_id), ...event }) {
-    const kinds = ["new_message", "message_updated", "message_deleted", "reaction_updated"];
-    const change = ["new", "updated", "deleted", "updated"][kinds.indexOf(type)];
-    if (change && message) this.#emitter.schedule("message", () => ({ chatId, message, change }));
-    const messageId = event.last_read_message_id;
-    if (type === "read") this.#emitter.schedule("read", () => ({ chatId, userId, messageId }));
+    this.#messages.outgoingChanged(message);
   }
 }
