@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { BROKEN_ROAD, expect, helper, isAccessible, message, onBoth, opens, serverWith, visit, writes } from "./support.mjs";
+import { BROKEN_ROAD, expect, helper, isAccessible, message, onBoth, opens, picks, serverWith, visit, writes } from "./support.mjs";
 
 /** Ann on two devices, with her chats "Plans" and "Garden" with bob. */
 async function twoDevices(t, options) {
@@ -144,4 +144,39 @@ test("a draft in a thread comes with its mention, apart from the chat's", async 
   const [sent] = (await bobs.replies(root)).results;
   assert.equal(sent.content, "Maybe @Bob");
   assert.deepEqual(sent.mentions.users.map(({ at }) => at), [[6, 10]]);
+});
+
+onBoth("a draft in a thread is marked in the lists of chats and threads, but not beside its own field", async (t, how) => {
+  const { anns, bobs, chats, desk, phone } = await twoDevices(t, how);
+  const { id: root } = await bobs.sendMessage(chats.Plans, { content: "Who brings cake?" });
+  await anns.followThread(root);
+  await opens(desk, "Plans");
+  await picks(message(desk, "Who brings cake?"), ".thread-btn");
+  const reply = desk.locator(".gr-thread-pane").getByRole("textbox", { name: "Write a reply" });
+  await reply.fill("I do");
+  await expect(mark(phone, "Plans")).toHaveText("Draft in a thread: I do");
+  await expect(mark(phone, "Plans")).toBeInViewport();
+  await expect(mark(desk, "Plans")).toHaveCount(0);
+  if (!how.polls) await isAccessible(phone, "a draft of a thread in the list of chats");
+  // The chat's own draft comes first.
+  await anns.saveDraft(chats.Plans, { content: "to all" });
+  await expect(mark(phone, "Plans")).toHaveText("Draft: to all");
+  await anns.removeDraft(chats.Plans);
+  await expect(mark(phone, "Plans")).toHaveText("Draft in a thread: I do");
+  for (const page of [desk, phone]) await page.locator("#threads-btn").click();
+  const inThreads = (page) => page.locator("#thread-list .thread-item").filter({ hasText: "Who brings cake?" }).locator(".draft-indicator");
+  await expect(inThreads(phone)).toHaveText("Draft: I do");
+  await expect(inThreads(phone)).toBeInViewport();
+  await expect(inThreads(desk)).toHaveCount(0);
+  // Once the thread is closed, there is no field beside the list any more.
+  await desk.locator(".gr-thread-pane").getByRole("button", { name: "Close thread" }).click();
+  await expect(inThreads(desk)).toHaveText("Draft: I do");
+  await desk.locator("#threads-btn").click();
+  await expect(mark(desk, "Plans")).toHaveText("Draft in a thread: I do");
+  await picks(message(desk, "Who brings cake?"), ".thread-btn");
+  await expect(mark(desk, "Plans")).toHaveCount(0);
+  await reply.press("Control+Enter");
+  await expect(inThreads(phone)).toHaveCount(0);
+  await phone.locator("#threads-btn").click();
+  await expect(mark(phone, "Plans")).toHaveCount(0);
 });

@@ -18,6 +18,8 @@ const PASSWORD = "correct horse";
 /** The size of the window, unless a test sets another one. */
 export const WIDE = { width: 1280, height: 800 };
 export const NARROW = { width: 360, height: 720 };
+/** The smallest window that everything fits. */
+export const TINY = { width: 320, height: 640 };
 
 /** Names that end in `.test` resolve to this machine: browsers treat localhost itself as secure over any protocol. */
 const NAMES = "--host-resolver-rules=MAP *.test 127.0.0.1";
@@ -156,6 +158,51 @@ export async function isAccessible(page, what) {
     assert.deepEqual(found, [], `${what}, ${colorScheme}`);
   }
   await page.emulateMedia({ colorScheme: null });
+}
+
+/** Returns controls that are smaller than they should be, with their labels. Links in a text may be as high as its lines. */
+const small = (page) =>
+  page.evaluate(() =>
+    [...document.querySelectorAll("button, input, textarea, a, [role=tab]")]
+      .filter(
+        (element) =>
+          element.checkVisibility({ visibilityProperty: true }) &&
+          !element.closest(".message-content, emoji-picker, .gr-composer-hint"),
+      )
+      .map((element) => [element, (element.closest("label") ?? element).getBoundingClientRect()])
+      .filter(([element, { width, height }]) => (width < 43.5 || height < 43.5) && element.id !== "current-chat-name")
+      .map(([element, { width, height }]) => `${element.outerHTML.slice(0, 80)} ${width}x${height}`),
+  );
+
+/** Returns elements that reach beyond the edge of the window. */
+const tooWide = (page) =>
+  page.evaluate(() => {
+    const { clientWidth, scrollWidth } = document.documentElement;
+    const wide = [...document.querySelectorAll(".greenroom *")].filter((element) => {
+      const { left, right, width } = element.getBoundingClientRect();
+      return (
+        width > 1 &&
+        element.checkVisibility() &&
+        (left < -0.5 || right > clientWidth + 0.5) &&
+        !element.closest("pre, .gr-hidden")
+      );
+    });
+    return [
+      ...(scrollWidth > clientWidth ? [`${scrollWidth} wide`] : []),
+      ...wide.map((element) => element.outerHTML.slice(0, 100)),
+    ];
+  });
+
+/** Expects that everything is inside the window, and large enough for a finger. */
+export async function fits(page, what) {
+  await expect.poll(() => tooWide(page), what).toEqual([]);
+  assert.deepEqual(await small(page), [], what);
+}
+
+/** Opens the menu of a message by the keyboard, and chooses an item of it. */
+export async function picks(row, item) {
+  await row.press("Enter");
+  await row.locator(item).click();
 }
 
 /** Declares a test that runs over sockets and again by polling; `how` is for the options of `visit`. */

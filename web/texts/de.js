@@ -98,6 +98,7 @@ export default {
     yourPreview: "Du: {text}",
     typingShort: "schreibt…",
     draft: "Entwurf:",
+    draftInThread: "Entwurf in einem Thread:",
     unread: { one: "{count} ungelesene Nachricht", other: "{count} ungelesene Nachrichten" },
     newIn: "Neue Nachricht von {name} in {title}",
 

@@ -98,6 +98,7 @@ export default {
     yourPreview: "You: {text}",
     typingShort: "typing…",
     draft: "Draft:",
+    draftInThread: "Draft in a thread:",
     unread: { one: "{count} unread message", other: "{count} unread messages" },
     newIn: "New message from {name} in {title}",
 

@@ -98,6 +98,7 @@ export default {
     yourPreview: "Tú: {text}",
     typingShort: "escribiendo…",
     draft: "Borrador:",
+    draftInThread: "Borrador en un hilo:",
     unread: { one: "{count} mensaje sin leer", other: "{count} mensajes sin leer" },
     newIn: "Nuevo mensaje de {name} en {title}",
 

@@ -111,6 +111,7 @@ export default {
     yourPreview: "Jūs: {text}",
     typingShort: "rašo…",
     draft: "Juodraštis:",
+    draftInThread: "Juodraštis gijoje:",
     unread: {
       one: "{count} neskaityta žinutė",
       few: "{count} neskaitytos žinutės",

@@ -2,6 +2,7 @@
 
 import { useAppContext, useMinute, useRetry, useStore } from "./app-context.js";
 import { ChatAvatar } from "./avatar.js";
+import { DraftPreview, draftIn } from "./draft-preview.js";
 import { classes, html, memo, useEffect, useRef, useState } from "./html.js";
 import { Mute, Pin } from "./icons.js";
 import { Skeletons } from "./message-list.js";
@@ -11,8 +12,8 @@ import { Identity, titleOf } from "./people.js";
 import { oneLine, textOf } from "./text.js";
 import { ago, t } from "./texts.js";
 
-/** @param {{selected: number | null, address: (id: number) => string, onSelect: (id: number) => void, id?: string, isLoading?: boolean, children?: any}} props */
-export function ChatList({ selected, address, onSelect, id, isLoading = false, children }) {
+/** @param {{selected: number | null, root?: number | null, address: (id: number) => string, onSelect: (id: number) => void, id?: string, isLoading?: boolean, children?: any}} props */
+export function ChatList({ selected, root = null, address, onSelect, id, isLoading = false, children }) {
   const chats = useStore((state) => state.chatList);
   useMinute();
   if (isLoading) return html`<div class="gr-chats"><${Skeletons} count=${6} /></div>`;
@@ -22,7 +23,7 @@ export function ChatList({ selected, address, onSelect, id, isLoading = false, c
       <ul id=${id} class="gr-chat-list" aria-label=${t("chats")}>
         ${chats.map(
           (chat) => html`
-            <${Item} key=${chat.id} chat=${chat} isSelected=${chat.id === selected} href=${address(chat.id)} onSelect=${onSelect}
+            <${Item} key=${chat.id} chat=${chat} isSelected=${chat.id === selected} root=${chat.id === selected ? root : null} href=${address(chat.id)} onSelect=${onSelect}
               minute=${Math.floor(Date.now() / 60_000)} />
           `,
         )}
@@ -32,11 +33,11 @@ export function ChatList({ selected, address, onSelect, id, isLoading = false, c
   `;
 }
 
-const Item = memo(function Item({ chat, isSelected, href, onSelect }) {
+const Item = memo(function Item({ chat, isSelected, root, href, onSelect }) {
   const me = useStore((state) => state.me);
   const isTyping = useStore((state) => state.typing(chat.id).length > 0);
   const { last_message: last, unread_count: unread } = chat;
-  const draft = useStore((state) => (isSelected ? null : state.draft(chat.id)));
+  const draft = useStore((state) => draftIn(state, chat.id, { isOpen: isSelected, root }));
   const { client } = useAppContext();
   const isQuiet = isMuted(client, chat);
   const isCounted = notifiedCount(client, chat) > 0;
@@ -60,7 +61,7 @@ const Item = memo(function Item({ chat, isSelected, href, onSelect }) {
           </span>
           <span class="gr-chat-line">
             <span class="gr-chat-preview" dir="auto">
-              ${isTyping ? html`<em class="gr-accent">${t("typingShort")}</em>` : draft ? html`<${DraftPreview} draft=${draft} />` : preview(last, chat, me)}
+              ${isTyping ? html`<em class="gr-accent">${t("typingShort")}</em>` : draft ? html`<${DraftPreview} draft=${draft} text=${draft.thread === null ? t("draft") : t("draftInThread")} />` : preview(last, chat, me)}
             </span>
             ${chat.unread_mentions > 0 &&
             html`<span class="unread-indicator mention-indicator" title=${t("unreadMentions", { count: chat.unread_mentions })}><span aria-hidden="true">@</span><span class="gr-hidden">${t("unreadMentions", { count: chat.unread_mentions })}</span></span>`}
@@ -72,11 +73,6 @@ const Item = memo(function Item({ chat, isSelected, href, onSelect }) {
     </li>
   `;
 });
-
-/** A message that the user has begun to write, in one line. */
-function DraftPreview({ draft }) {
-  return html`<span class="draft-indicator"><span class="gr-danger">${t("draft")}</span> ${oneLine(draft.content) || "…"}</span>`;
-}
 
 /** Returns the latest message in one line. */
 function preview(message, chat, me) {

@@ -220,7 +220,7 @@ function App({ shown, onSelect, onShow }) {
           : list === "mentions"
           ? html`<${MentionList} id="mention-list" selected=${messageId} address=${(message) => addressOf(message.chat, { root: rootOf(message), messageId: message.id })} onSelect=${(message) => onSelect(message.chat, message)} />`
           : html`
-              <${ChatList} id="chat-list" selected=${chatId} address=${addressOf} onSelect=${onSelect}>
+              <${ChatList} id="chat-list" selected=${chatId} root=${shown.root} address=${addressOf} onSelect=${onSelect}>
                 <${FirstRun} onNew=${mayStartChats && startChat} onRooms=${() => setDialog("rooms")} />
               <//>
             `}

@@ -2,6 +2,7 @@
 
 import { useAppContext, useMinute, useRetry, useStore } from "./app-context.js";
 import { Avatar } from "./avatar.js";
+import { DraftPreview } from "./draft-preview.js";
 import { classes, html, useEffect, useState } from "./html.js";
 import { Skeletons } from "./message-list.js";
 import { oneLine, textOf } from "./text.js";
@@ -43,6 +44,7 @@ export function ThreadList({ id = undefined, selected, address, onSelect }) {
 
 function Item({ thread, isSelected, href, onSelect }) {
   const [me, title] = useStore((state) => [state.me, state.chats.get(thread.chat)?.title ?? thread.title]);
+  const draft = useStore((state) => (isSelected ? null : state.draft(thread.chat, thread.id)));
   const { root, last_reply: last, unread } = thread;
   const onClick = (event) => {
     if (event.ctrlKey || event.metaKey || event.shiftKey) return;
@@ -62,7 +64,7 @@ function Item({ thread, isSelected, href, onSelect }) {
             <time class="gr-chat-time" datetime=${(last ?? root).created_at}>${ago((last ?? root).created_at)}</time>
           </span>
           <span class="gr-chat-line">
-            <span class="gr-chat-preview" dir="auto">${last ? t("said", { name, text: text(last) }) : t("noReplies")}</span>
+            <span class="gr-chat-preview" dir="auto">${draft ? html`<${DraftPreview} draft=${draft} />` : last ? t("said", { name, text: text(last) }) : t("noReplies")}</span>
             ${thread.mentions > 0 && html`<span class="unread-indicator mention-indicator"><span aria-hidden="true">@</span><span class="gr-hidden">${t("unreadMentions", { count: thread.mentions })}</span></span>`}
             ${unread > 0 && html`<span class="unread-indicator"><span aria-hidden="true">${unread > 99 ? "99+" : unread}</span><span class="gr-hidden">${t("unreadReplies", { count: unread })}</span></span>`}
           </span>
