@@ -132,7 +132,7 @@ onBoth("everyone is mentioned, also in a thread, and an edit takes it back", asy
   await expect(bobs.locator(".gr-thread-pane").locator(".gr-mention.is-me")).toBeInViewport();
   await expect(bobs.locator("#mentions-btn .unread-indicator")).toHaveCount(0);
   const sent = await helper(server, ann).sendMessage(chat.id, { content: "@everyone: come", thread: null, mentions: { everyone: true } });
-  await expect(message(bobs, "@everyone: come").locator(".gr-mention.is-me")).toHaveText("@everyone");
+  await expect(chips(bobs, "@everyone: come")).toHaveText(["@everyone"]);
   await helper(server, ann).editMessage(sent.id, "You may come", { everyone: false });
   await expect(message(bobs, "You may come").locator(".gr-mention")).toHaveCount(0);
   await expect(bobs.locator(".mention-item")).toHaveCount(1);
@@ -162,12 +162,39 @@ test("in a large room the server finds the members, and only admins may mention 
   await expect(options(anns)).toHaveText([/@everyone/]);
   await anns.keyboard.press("Enter");
   await writes(anns, `${await field(anns).inputValue()}hello`);
-  await expect(bobs.locator("#message-list .gr-mention.is-me")).toHaveText(["@everyone"]);
+  await expect(bobs.locator("#message-list .gr-mention")).toHaveText(["@everyone"]);
 });
 
-onBoth("a notification says who mentioned the user, and leads there", async (t, how) => {
+onBoth("a group that is mentioned is called what it is, and only a name is the user", async (t, how) => {
   const { server, ann, bob, chat, bobs } = await annAndBob(t, how);
-  await bobs.context().addInitScript(() => {
+  const anns = helper(server, ann);
+  const at = { users: [{ id: bob.id, at: [0, 4] }] };
+  for (const [text, mentions] of [
+    ["@everyone: lunch", { everyone: true }],
+    ["@here: coffee", { here: true }],
+    ["@Bob and @everyone", { ...at, everyone: true }],
+  ]) await anns.sendMessage(chat.id, { content: text, mentions });
+  for (const [text, group, said, other] of [
+    ["@everyone: lunch", "@everyone", "Mentions everyone.", "online"],
+    ["@here: coffee", "@here", "Mentions members who are online.", "everyone."],
+  ]) {
+    await expect(chips(bobs, text)).toHaveText([group]);
+    await expect(chips(bobs, text)).toBeInViewport();
+    await expect(message(bobs, text)).toContainText(said);
+    await expect(message(bobs, text)).not.toContainText(other);
+    await expect(message(bobs, text)).not.toContainText("Mentions you");
+    await expect(message(bobs, text).locator(".is-me")).toHaveCount(0);
+    await expect(message(bobs, text)).not.toHaveClass(/is-mention/);
+  }
+  await expect(chips(bobs, "@Bob and")).toHaveText(["@Bob", "@everyone"]);
+  await expect(message(bobs, "@Bob and").locator(".gr-mention.is-me")).toHaveText(["@Bob"]);
+  await expect(message(bobs, "@Bob and")).toContainText("Mentions you. Mentions everyone.");
+  if (!how.polls) await isAccessible(bobs, "mentions of groups");
+});
+
+/** Records the notifications of a page that is not looked at. */
+async function records(page) {
+  await page.context().addInitScript(() => {
     globalThis.shown = [];
     globalThis.Notification = class {
       static permission = "granted";
@@ -181,13 +208,41 @@ onBoth("a notification says who mentioned the user, and leads there", async (t, 
     localStorage.setItem("greenroom-notifications", "yes");
     document.hasFocus = () => false;
   });
-  await bobs.goto("/");
-  await expect(bobs.locator("#chat-list")).toBeVisible();
+  await page.goto("/");
+  await expect(page.locator("#chat-list")).toBeVisible();
+  return () => page.evaluate(() => globalThis.shown);
+}
+
+onBoth("where only mentions notify, a mention of all does, except by people with a block", async (t, how) => {
+  const { server, ann, bob, carl, chat, bobs } = await annAndBob(t, how);
+  const [anns, carls] = [helper(server, ann), helper(server, carl)];
+  await helper(server, bob).setMe(chat.id, { notify: "mentions" });
+  await helper(server, bob).block(carl.id);
+  const shown = await records(bobs);
+  const at = { users: [{ id: bob.id, at: [0, 4] }] };
+  await carls.sendMessage(chat.id, { content: "@everyone: no", mentions: { everyone: true } });
+  await carls.sendMessage(chat.id, { content: "@here: no", mentions: { here: true } });
+  await carls.sendMessage(chat.id, { content: "@Bob, no", mentions: at });
+  await anns.sendMessage(chat.id, { content: "no mention" });
+  await anns.sendMessage(chat.id, { content: "@everyone: lunch", mentions: { everyone: true } });
+  await expect.poll(shown).toEqual([["Ann mentioned everyone", "@everyone: lunch"]]);
+  await anns.sendMessage(chat.id, { content: "@here: coffee", mentions: { here: true } });
+  await expect.poll(shown).toHaveLength(2);
+  await anns.sendMessage(chat.id, { content: "@Bob, too", mentions: at });
+  await expect.poll(shown).toEqual([
+    ["Ann mentioned everyone", "@everyone: lunch"],
+    ["Ann mentioned members who are online", "@here: coffee"],
+    ["Ann mentioned you", "@Bob, too"],
+  ]);
+});
+
+onBoth("a notification says who mentioned the user, and leads there", async (t, how) => {
+  const { server, ann, bob, chat, bobs } = await annAndBob(t, how);
+  const shown = await records(bobs);
   const root = await helper(server, ann).sendMessage(chat.id, { content: "Lunch?" });
   const quiet = await helper(server, ann).sendMessage(chat.id, { content: "Nobody follows this", thread: root.id });
   const mentions = { users: [{ id: bob.id, at: [0, 4] }] };
   const sent = await helper(server, ann).sendMessage(chat.id, { content: "@Bob, at noon?", thread: root.id, mentions });
-  const shown = () => bobs.evaluate(() => globalThis.shown);
   await expect.poll(shown).toEqual([["Ann", "Lunch?"], ["Ann mentioned you", "@Bob, at noon?"]]);
   await bobs.evaluate(() => globalThis.latest.onclick());
   await expect(bobs.locator(`.gr-thread-pane [data-message-id="${sent.id}"]`)).toBeInViewport();

@@ -3,7 +3,7 @@
 import { useAppContext, useMinute, useRetry, useStore } from "./app-context.js";
 import { Avatar } from "./avatar.js";
 import { classes, html, useEffect, useLatest, useRef, useState } from "./html.js";
-import { mentionsUser } from "./mentions.js";
+import { mayMention } from "./mentions.js";
 import { Skeletons } from "./message-list.js";
 import { oneLine, textOf } from "./text.js";
 import { ago, t } from "./texts.js";
@@ -46,7 +46,7 @@ export function MentionList({ id = undefined, selected, address, onSelect }) {
     () =>
       client.on("message", ({ message, change }) => {
         const { ids, isOn } = loading.current;
-        if (ids.has(message.id) || isOn || (change !== "deleted" && mentionsUser(message, client.state.me))) load();
+        if (ids.has(message.id) || isOn || (change !== "deleted" && mayMention(message, client.state.me))) load();
       }),
     [client],
   );

@@ -54,7 +54,7 @@ export function rangesOf({ content, mentions }) {
   const units = (count) => characters.slice(0, count).join("").length;
   const named = mentions.users.filter(({ at }) => at && at[1] <= characters.length);
   const users = named.map(({ id, at: [start, end] }) => ({ id, start: units(start), end: units(end) }));
-  const groups = GROUPS.filter((group) => mentions[group]).flatMap((group) => placesOfGroup(content, group));
+  const groups = groupsOf({ mentions }).flatMap((group) => placesOfGroup(content, group));
   const all = [...users, ...groups].sort((a, b) => a.start - b.start);
   return all.filter(({ start }, index) => index === 0 || start >= all[index - 1].end);
 }
@@ -68,11 +68,16 @@ const placesOfGroup = (text, group) =>
     end: index + length,
   }));
 
-/** Whether a message of another user mentions a user. */
-export function mentionsUser({ mentions, sender }, user) {
-  if (!isMentioning(mentions) || sender?.id === user?.id) return false;
-  return mentions.everyone || mentions.here || mentions.users.some(({ id }) => id === user?.id);
-}
+/** Whether a message of another user names a user. */
+export const mentionsByName = ({ mentions, sender }, user) =>
+  Boolean(mentions) && sender?.id !== user?.id && mentions.users.some(({ id }) => id === user?.id);
+
+/** Whether a message of another user names a user, or mentions a group. Whether that counts for the user, only the server knows. */
+export const mayMention = (message, user) =>
+  mentionsByName(message, user) || (message.sender?.id !== user?.id && groupsOf(message).length > 0);
+
+/** Returns the groups that a message mentions. */
+export const groupsOf = ({ mentions }) => GROUPS.filter((group) => mentions?.[group]);
 
 /** The text before the caret that asks for someone: an @ at the beginning of a word, and the beginning of a name. */
 const ASKED = /(?<![^\s([{"'„“«¿¡])@([^@\n]{0,40})$/u;

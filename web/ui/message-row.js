@@ -5,7 +5,7 @@ import { Avatar } from "./avatar.js";
 import { errorText } from "./errors.js";
 import { classes, focusedBeside, html, memo, useLayoutEffect, useRef, useSubscription } from "./html.js";
 import { Check, Checks, Clock, Copy, Edit, Forward, More, Pin, Reply, Smile, Thread, Trash, Undo, Unread, Warning } from "./icons.js";
-import { mentionsUser, rangesOf } from "./mentions.js";
+import { groupsOf, mentionsByName, rangesOf } from "./mentions.js";
 import { Menu, MenuItem } from "./menu.js";
 import { isPinned, mayPin, usePinning } from "./pins.js";
 import { QuickReactions, rememberReaction } from "./quick-reactions.js";
@@ -28,7 +28,7 @@ export const MessageRow = memo(function MessageRow(props) {
   });
   const isMine = message.sender?.id === me?.id;
   const isGone = message.is_deleted || isDeleting;
-  const isMention = !isGone && mentionsUser(message, me);
+  const isMention = !isGone && mentionsByName(message, me);
   const wasGone = useRef(isGone);
   useLayoutEffect(() => {
     // The row was empty in between, and the rows below had moved up.
@@ -57,7 +57,7 @@ export const MessageRow = memo(function MessageRow(props) {
       ${!isMine && html`<span class=${classes("gr-row-face", hasName && "has-name")}>${isFirst && html`<${Avatar} user=${message.sender} small />`}</span>`}
       <div class="gr-row-main">
         <span class=${hasName ? "gr-row-name" : "gr-hidden"}>${isMine ? t("you") : message.sender.display_name}</span>
-        ${isMention && html`<span class="gr-hidden">${t("mentionsYou")}</span>`}
+        ${!isGone && html`<${Mentioned} message=${message} isMention=${isMention} />`}
         ${message.thread && !isGone && html`<${ThreadNote} message=${message} isInThread=${root !== null} isCurrent=${isCurrent} onThread=${onThread} />`}
         <div class="gr-row-line">
           ${isGone ? html`<${Tombstone} ...${{ message, isDeleting, isCurrent }} />` : html`<${Bubble} ...${props} isMine=${isMine} />`}
@@ -71,12 +71,19 @@ export const MessageRow = memo(function MessageRow(props) {
   `;
 });
 
+/** Says to screen readers whom a message mentions. */
+function Mentioned({ message, isMention }) {
+  const groups = groupsOf(message).map((group) => (group === "everyone" ? t("mentionsEveryone") : t("mentionsHere")));
+  const texts = isMention ? [t("mentionsYou"), ...groups] : groups;
+  return texts.length > 0 && html`<span class="gr-hidden">${texts.join(" ")}</span>`;
+}
+
 function Bubble({ message, me, chat, isMine, isCurrent, onQuote }) {
   return html`
     <div class=${classes("message-bubble", isMine ? "message-bubble-own" : "message-bubble-other", isEmoji(message.content) && "is-emoji")}>
       ${message.reply_to && html`<${Quote} quote=${message.reply_to} me=${me} isCurrent=${isCurrent} onQuote=${onQuote} />`}
       ${message.forwarded_from && html`<${ForwardedText} forwarded=${message.forwarded_from} me=${me} />`}
-      ${(message.content || !message.forwarded_from) && html`<span class="message-content" dir="auto"><${Text} text=${message.content} mentioned=${rangesOf(message)} isMe=${(id) => typeof id === "string" || id === me?.id} /></span>`}
+      ${(message.content || !message.forwarded_from) && html`<span class="message-content" dir="auto"><${Text} text=${message.content} mentioned=${rangesOf(message)} isMe=${(id) => id === me?.id} /></span>`}
       <span class="message-timestamp">
         ${message.is_edited && html`<span>${t("edited")}</span>`}
         <time datetime=${message.created_at} title=${dateAndTime(message.created_at)}>${timeOfDay(message.created_at)}</time>

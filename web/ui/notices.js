@@ -3,9 +3,9 @@
 import { useAppContext, useStore } from "./app-context.js";
 import { otherOf } from "./avatar.js";
 import { useEffect } from "./html.js";
-import { mentionsUser } from "./mentions.js";
+import { groupsOf, mayMention, mentionsByName } from "./mentions.js";
 import { isNotified, notify, closeNotification } from "./notifications.js";
-import { notifies, useNotifiedCount } from "./notify-level.js";
+import { levelOf, notifies, useNotifiedCount } from "./notify-level.js";
 import { fullNameOf, fullTitleOf } from "./people.js";
 import { ownerOf } from "./session.js";
 import { announceFocus, isTabFocused } from "./tab-focus.js";
@@ -34,20 +34,38 @@ export function Notices({ chatId, root, onSelect }) {
         const chat = client.state.chats.get(of) ?? (await client.api.chat(of).catch(() => null));
         if (!notifies(client, chat, message)) return;
         const isInThread = message.thread && !message.also_in_chat;
-        const isMention = mentionsUser(message, client.state.me);
-        if (isInThread && !isMention && !(await followed(client, message.thread))) return;
+        const isForMentions = levelOf(chat) === "mentions" || (isInThread && !(await followed(client, message.thread)));
+        if (isForMentions && !(await isMentioned(client, message))) return;
         const isSeen = isTabFocused();
         const { title = "" } = chat ?? {};
         // In a dm, the username tells users of the same name apart.
         const name = chat?.chat_type === "dm" ? fullNameOf(message.sender) : message.sender.display_name;
         if (isSeen && (of !== chatId || (isInThread && message.thread !== root))) announce(t("newIn", { name, title }));
-        if (!isSeen && isNotified() && (await isUnread(client, message))) notify(ownerOf(client), message, isMention ? t("mentionedYou", { name }) : name, () => onSelect(of, isInThread ? message : null));
+        if (!isSeen && isNotified() && (await isUnread(client, message))) notify(ownerOf(client), message, headingOf(message, client.state.me, name), () => onSelect(of, isInThread ? message : null));
       }),
     [client, chatId, root],
   );
   useEffect(() => client.on("chat", ({ chatId, chat }) => !chat?.unread_count && closeNotification(chatId)), [client]);
   useEffect(() => announceFocus(ownerOf(client)), [client]);
   return null;
+}
+
+/** Returns what a notification says above the text of a message. */
+function headingOf(message, me, name) {
+  const [group] = groupsOf(message);
+  if (mentionsByName(message, me)) return t("mentionedYou", { name });
+  if (group === undefined) return name;
+  return group === "everyone" ? t("mentionedEveryone", { name }) : t("mentionedHere", { name });
+}
+
+/**
+ * Whether the server has a message as an unread mention of the user. A group leaves out people who were away. People with
+ * a block between them do not mention each other.
+ */
+async function isMentioned(client, message) {
+  if (!mayMention(message, client.state.me)) return false;
+  const { results } = await client.api.mentions({ unread: 1, page_size: 100 }).catch(() => ({ results: [message] }));
+  return results.some(({ id }) => id === message.id);
 }
 
 /** Returns the title of a chat; with the other member's name if a dm has a title of its own. */

@@ -3,7 +3,7 @@
 import { useAppContext, useMinute, useStore } from "./app-context.js";
 import { html, useEffect, useLayoutEffect, useRef } from "./html.js";
 import { Bell } from "./icons.js";
-import { mentionsUser } from "./mentions.js";
+import { mayMention } from "./mentions.js";
 import { MenuItem } from "./menu.js";
 import { isMuted } from "./muting.js";
 import { t } from "./texts.js";
@@ -18,7 +18,7 @@ export const levels = () => [
 ];
 
 /** Returns the user's level in a chat. A chat that is not known notifies. @returns {NotificationLevel} */
-const levelOf = (chat) => chat?.me?.notify ?? "all";
+export const levelOf = (chat) => chat?.me?.notify ?? "all";
 
 /** Returns how many unread messages of a chat count in titles and badges. A muted chat has none. */
 export function notifiedCount(client, chat) {
@@ -26,10 +26,10 @@ export function notifiedCount(client, chat) {
   return { all: chat.unread_count, mentions: chat.unread_mentions ?? 0, none: 0 }[levelOf(chat)];
 }
 
-/** Whether a new message notifies the user. */
+/** Whether a new message notifies the user, as far as this page knows: the server decides whom a mention of a group counts for. */
 export function notifies(client, chat, message) {
   if (isMuted(client, chat)) return false;
-  return { all: true, mentions: mentionsUser(message, client.state.me), none: false }[levelOf(chat)];
+  return { all: true, mentions: mayMention(message, client.state.me), none: false }[levelOf(chat)];
 }
 
 /** At most so many chats are loaded to learn their levels. With more, all messages in them count. */
