@@ -817,7 +817,7 @@ export class Greenroom {
 
   /** Loads more chats. Returns whether there are still more. */
   loadMoreChats(): Promise<boolean>;
-  /** Loads all chats with unread messages, however far down the list they are. */
+  /** Loads all chats with unread messages, however far down the list they are. Rejects if a page of the list cannot be loaded. */
   loadUnread(): Promise<void>;
 
   /** Changes the user's own profile. */

@@ -1,5 +1,7 @@
 // The messages of a chat that notify the user.
 
+import test from "node:test";
+
 import { expect, helper, isAccessible, onBoth, opens, serverWith, visit } from "./support.mjs";
 
 const item = (page, title) => page.locator("#chat-list .chat-item").filter({ hasText: title });
@@ -65,4 +67,24 @@ onBoth("rooms notify of mentions only, unless the user wants more", async (t, ho
   await expect(page).toHaveTitle("Messages · Greenroom");
   await anns.setMe(room, { notify: "all" });
   await expect(page).toHaveTitle("(1) Messages · Greenroom");
+});
+
+test("chats far down the list count by their levels, however many they are", async (t) => {
+  const { server, people } = await serverWith(t, ["ann", "bob", "carol"], "--rate-limit", "off");
+  const [ann, bob] = people;
+  const [anns, bobs] = [helper(server, ann), helper(server, bob)];
+  const numbers = Array.from({ length: 170 }, (_, number) => number);
+  const ids = [];
+  for (const number of numbers) ids.push((await anns.createChat({ chat_type: "group", title: `Chat ${number}`, member_ids: [bob.id] })).id);
+  // In the oldest chats, which come last, two messages count: of the others of them none does.
+  const loud = ids.slice(0, 2);
+  await Promise.all(ids.slice(2).map((id, number) => anns.setMe(id, number % 2 ? { notify: "none" } : { muted_until: "9999-01-01T00:00:00Z" })));
+  for (const id of ids) await bobs.sendMessage(id, { content: "Hello" });
+  const page = await visit(t, server.url, ann, "/");
+  await expect(page).toHaveTitle("(2) Messages · Greenroom");
+  await expect(page.locator("link[rel=icon]")).toHaveAttribute("href", /%3E2%3C/);
+  await anns.setMe(loud[0], { notify: "mentions" });
+  await expect(page).toHaveTitle("(1) Messages · Greenroom");
+  await page.goto("/demo/");
+  await expect(page.locator("greenroom-inbox .gr-toggle .unread-indicator")).toHaveText(/^1/);
 });

@@ -121,11 +121,14 @@ export class ChatLoader {
   }
 
   async loadUnread() {
-    const count = () => this.#store.unreadElsewhere.length;
-    // Most chats with unread messages are near the top of the list.
-    for (let before = Infinity; count() > FEW_CHATS && count() < before; ) {
-      before = count();
-      await this.loadMoreChats().catch(() => {});
+    const { chats, heads } = this.#store;
+    const left = () => this.#store.unreadElsewhere.length;
+    const pagesLeft = () => Math.ceil((heads.size - chats.size) / CHATS_PER_PAGE);
+    // Most chats with unread messages are near the top of the list. Further down, pages are loaded where they are fewer.
+    let [before, known] = [Infinity, -1];
+    while (left() > FEW_CHATS && chats.size > known && (left() < before || left() > pagesLeft())) {
+      [before, known] = [left(), chats.size];
+      await this.loadMoreChats();
     }
     // The others are loaded one by one. A failed load is retried on the next connection.
     for (const chatId of this.#store.unreadElsewhere) this.#store.stale.add(chatId);

@@ -6,9 +6,9 @@ import { useBlock } from "./blocks.js";
 import { mayManage } from "./chat-rights.js";
 import { html, useLayoutEffect, useRef, useState } from "./html.js";
 import { Bell, Block, Calendar, Clock, Edit, More, Mute, People, Pin, Search, Trash, Unread } from "./icons.js";
+import { Levels } from "./levels.js";
 import { Menu, MenuItem } from "./menu.js";
 import { endOfSpan, isMuted, spans } from "./muting.js";
-import { Levels } from "./notify-level.js";
 import { fullTitleOf } from "./people.js";
 import { t } from "./texts.js";
 

@@ -1,23 +1,11 @@
 /** Which messages of a chat notify the user. */
 
-import { useAppContext, useMinute, useStore } from "./app-context.js";
-import { html, useEffect, useLayoutEffect, useRef } from "./html.js";
-import { Bell } from "./icons.js";
+import { useAppContext, useMinute, useRetry, useStore } from "./app-context.js";
+import { useEffect, useState } from "./html.js";
 import { mayMention } from "./mentions.js";
-import { MenuItem } from "./menu.js";
 import { isMuted } from "./muting.js";
-import { t } from "./texts.js";
 
-/** @typedef {import("../greenroom.d.ts").NotificationLevel} NotificationLevel */
-
-/** The levels with their texts, the loudest first. @returns {{level: NotificationLevel, text: string}[]} */
-export const levels = () => [
-  { level: "all", text: t("notifyAll") },
-  { level: "mentions", text: t("notifyMentions") },
-  { level: "none", text: t("notifyNone") },
-];
-
-/** Returns the user's level in a chat. A chat that is not known notifies. @returns {NotificationLevel} */
+/** Returns the user's level in a chat. A chat that is not known notifies. @returns {import("../greenroom.d.ts").NotificationLevel} */
 export const levelOf = (chat) => chat?.me?.notify ?? "all";
 
 /** Returns how many unread messages of a chat count in titles and badges. A muted chat has none. */
@@ -32,43 +20,26 @@ export function notifies(client, chat, message) {
   return { all: true, mentions: mayMention(message, client.state.me), none: false }[levelOf(chat)];
 }
 
-/** At most so many chats are loaded to learn their levels. With more, all messages in them count. */
-const MOST = 100;
-
-const areToBeLoaded = ({ unreadElsewhere: { length } }) => length > 0 && length <= MOST;
-
-/** Returns the number of unread messages in all chats that count in titles and badges. */
+/** Returns the number of unread messages in all loaded chats that count in titles and badges. */
 function allNotified(client) {
-  const { state } = client;
-  const sum = (counts) => counts.reduce((total, count) => total + count, 0);
-  const known = sum(state.chatList.map((chat) => notifiedCount(client, chat)));
-  return areToBeLoaded(state) ? known : known + state.unread - sum(state.chatList.map(({ unread_count }) => unread_count));
+  return client.state.chatList.reduce((total, chat) => total + notifiedCount(client, chat), 0);
 }
 
-/** Returns that number, as it changes. Loads chats further down the list for it. */
+/** Returns that number, as it changes. Loads the chats further down the list that have unread messages: only they have their levels. */
 export function useNotifiedCount() {
   const { client } = useAppContext();
   useMinute();
-  const isToLoad = useStore(areToBeLoaded);
+  const isToLoad = useStore((state) => state.unreadElsewhere.length > 0);
+  const isConnected = useStore((_, { status }) => ["connecting", "live", "polling"].includes(status));
+  const [problem, setProblem] = useState(/** @type {any} */ (null));
+  const load = () => {
+    setProblem(null);
+    client.loadUnread().catch(setProblem);
+  };
+  // What failed is loaded again on the next connection.
   useEffect(() => {
-    if (isToLoad) client.loadUnread();
-  }, [client, isToLoad]);
+    if (isToLoad && isConnected) load();
+  }, [client, isToLoad, isConnected]);
+  useRetry(problem, load);
   return useStore(() => allNotified(client));
-}
-
-/** The choice of a level. It replaces a menu's items. */
-export function Levels({ chat, onChoice }) {
-  const list = useRef(/** @type {any} */ (null));
-  const current = levelOf(chat);
-  useLayoutEffect(() => list.current.querySelector("[aria-checked=true]").focus(), []);
-  return html`
-    <div ref=${list} role="group" aria-label=${t("notify")}>
-      ${levels().map(
-        ({ level, text }) => html`
-          <${MenuItem} key=${level} icon=${Bell} class="notify-level-btn" role="menuitemradio"
-            aria-checked=${String(level === current)} data-level=${level} onSelect=${() => onChoice(level, text)}>${text}<//>
-        `,
-      )}
-    </div>
-  `;
 }
