@@ -11,11 +11,11 @@ export function Dialog({ title, onClose, children, header = null, class: kind = 
   return html`
     <dialog ref=${dialog} class=${`gr-dialog ${kind}`} aria-labelledby=${label} onClose=${onEnd} onClick=${onBackdrop} onKeyDown=${onKeyDown}>
       <div class="gr-dialog-body">
-        <header class="gr-dialog-header">
+        <div class="gr-dialog-header">
           <h2 id=${label}>${title}</h2>
           <button type="button" id="close-dialog-btn" class="gr-icon-button" aria-label=${t("close")}
             onClick=${() => dialog.current.close()}><${Close} /></button>
-        </header>
+        </div>
         ${header}
         <div class="gr-dialog-content">${children}</div>
       </div>

@@ -4,14 +4,13 @@ import { useAppContext, useStore } from "./app-context.js";
 import { ChatAvatar } from "./avatar.js";
 import { ChatSubtitle } from "./chat-subtitle.js";
 import { Pill } from "./connection-status.js";
-import { Conversation } from "./conversation.js";
 import { retriedErrorText } from "./errors.js";
 import { html, useEffect, useRef, useState } from "./html.js";
 import { Bubble, Close } from "./icons.js";
 import { notifiedCount } from "./notify-level.js";
 import { dmWith } from "./people.js";
 import { t } from "./texts.js";
-import { warnAuthor, Panel, SignedIn, UnreadBadge, useChatEvents, useRetriedWork } from "./widget.js";
+import { warnAuthor, Chat, Panel, SignedIn, UnreadBadge, useChatEvents, useRetriedWork } from "./widget.js";
 
 export const DmWidget = ({ connection, ...props }) => html`
   <${SignedIn} connection=${connection}><${Dm} ...${props} /><//>
@@ -41,9 +40,9 @@ function Dm({ emit, isFirst, user, label: wanted, title }) {
     html`
       <${Panel} id=${isFirst ? "fixed-chat-widget" : undefined} label=${label} onClose=${close}>
         ${chat
-          ? html`<${Conversation} key=${chat.id} chatId=${chat.id} hasFocus=${openedFor === userId}
+          ? html`<${Chat} key=${chat.id} chatId=${chat.id} hasFocus=${openedFor === userId}
               hooks=${{ list: { id: isFirst ? "widget-message-list" : undefined }, field: { id: isFirst ? "widget-message-input" : undefined } }}
-              header=${html`<${PanelHeader} chat=${chat} onClose=${close} />`} />`
+              header=${(menu) => html`<${PanelHeader} chat=${chat} menu=${menu} onClose=${close} />`} />`
           : html`<${Opening} key=${user} userId=${userId} label=${label} onClose=${close} />`}
       <//>
     `}
@@ -70,13 +69,14 @@ export const CloseButton = ({ onClose }) => html`
   <button type="button" class="gr-icon-button gr-close-btn" aria-label=${t("close")} onClick=${onClose}><${Close} /></button>
 `;
 
-const PanelHeader = ({ chat, onClose }) => html`
+const PanelHeader = ({ chat, menu, onClose }) => html`
   <div class="gr-heading">
     <${ChatAvatar} chat=${chat} small />
     <div class="gr-heading-text">
       <h2 class="gr-heading-title gr-panel-title" dir="auto">${chat.title}</h2>
       <p class="gr-heading-note"><${ChatSubtitle} chat=${chat} /></p>
     </div>
+    ${menu}
     <${CloseButton} onClose=${onClose} />
   </div>
   <${Pill} />

@@ -4,14 +4,13 @@ import { useAppContext, useStore } from "./app-context.js";
 import { ChatAvatar } from "./avatar.js";
 import { ChatSubtitle } from "./chat-subtitle.js";
 import { Pill } from "./connection-status.js";
-import { Conversation } from "./conversation.js";
 import { html, useEffect, useRef, useState } from "./html.js";
 import { Back, Bubble } from "./icons.js";
 import { lazy } from "./lazy.js";
 import { useNotifiedCount } from "./notify-level.js";
 import { t } from "./texts.js";
 import { CloseButton } from "./widget-dm.js";
-import { Panel, SignedIn, SignInLink, UnreadBadge } from "./widget.js";
+import { Chat, Panel, SignedIn, SignInLink, UnreadBadge } from "./widget.js";
 
 const ChatList = lazy(() => import("./chat-list.js").then(({ ChatList }) => ChatList));
 const MentionList = lazy(() => import("./mention-list.js").then(({ MentionList }) => MentionList));
@@ -61,8 +60,8 @@ function Inbox({ emit, label: wanted, title }) {
     html`
       <${Panel} label=${label} onClose=${close}>
         ${shown
-          ? html`<${Conversation} key=${shown.chatId} ...${shown} hasFocus
-              header=${html`<${InboxChatHeader} chatId=${shown.chatId} onBack=${() => setShown(null)} onClose=${close} />`} />`
+          ? html`<${Chat} key=${shown.chatId} ...${shown} hasFocus
+              header=${(menu) => html`<${InboxChatHeader} chatId=${shown.chatId} menu=${menu} onBack=${() => setShown(null)} onClose=${close} />`} />`
           : html`
               <div class="gr-heading">
                 <div class="gr-heading-text"><h2 class="gr-heading-title gr-panel-title">${label}</h2></div>
@@ -86,7 +85,7 @@ function Inbox({ emit, label: wanted, title }) {
   `;
 }
 
-function InboxChatHeader({ chatId, onBack, onClose }) {
+function InboxChatHeader({ chatId, menu, onBack, onClose }) {
   const chat = useStore((state) => state.chats.get(chatId));
   return html`
     <div class="gr-heading">
@@ -96,6 +95,7 @@ function InboxChatHeader({ chatId, onBack, onClose }) {
         <h2 class="gr-heading-title gr-panel-title" dir="auto">${chat?.title}</h2>
         <p class="gr-heading-note">${chat && html`<${ChatSubtitle} chat=${chat} />`}</p>
       </div>
+      ${menu}
       <${CloseButton} onClose=${onClose} />
     </div>
     <${Pill} />

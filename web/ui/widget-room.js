@@ -2,7 +2,6 @@
 
 import { useAppContext, useAttempt, useStore } from "./app-context.js";
 import { Pill } from "./connection-status.js";
-import { Conversation } from "./conversation.js";
 import { retriedErrorText } from "./errors.js";
 import { html, useEffect, useState } from "./html.js";
 import { Leave, People } from "./icons.js";
@@ -10,7 +9,7 @@ import { lazy } from "./lazy.js";
 import { Skeletons } from "./message-list.js";
 import { t } from "./texts.js";
 import { watchRoom } from "./watched-rooms.js";
-import { warnAuthor, SignedIn, SignInLink, VisitorChoices, useChatEvents, useRetriedWork } from "./widget.js";
+import { warnAuthor, Chat, SignedIn, SignInLink, VisitorChoices, useChatEvents, useRetriedWork } from "./widget.js";
 
 const GuestReading = lazy(() => import("./guest-reading.js").then(({ GuestReading }) => GuestReading));
 
@@ -72,11 +71,11 @@ function Room({ connection, emit, objectType, objectId, heading: wanted, title, 
       await client.api.leaveChat(id);
       toast(t("leaveDone", { title: shown }), { label: t("undo"), run: join });
     });
-  const heading = html`<${RoomHeader} title=${shown} count=${room?.member_count} onLeave=${isMember && leave} />`;
+  const heading = (menu = null) => html`<${RoomHeader} title=${shown} count=${room?.member_count} menu=${menu} onLeave=${isMember && leave} />`;
   if (isMember) {
     return html`
       <div class="gr-room">
-        <${Conversation} key=${id} chatId=${id} header=${heading}
+        <${Chat} key=${id} chatId=${id} header=${heading}
           hooks=${{ list: { class: "room-message-list" }, field: { class: "room-message-input" } }} />
       </div>
     `;
@@ -84,7 +83,7 @@ function Room({ connection, emit, objectType, objectId, heading: wanted, title, 
   if (isGuest && room && room.guest_access !== "write") {
     return html`
       <section class="gr-room" aria-label=${shown}>
-        ${heading}
+        ${heading()}
         <${GuestReading} chatId=${id} />
         <div class="gr-reading-note"><p>${t("guestsRead")}</p><${SignInLink} connection=${connection} /></div>
       </section>
@@ -92,7 +91,7 @@ function Room({ connection, emit, objectType, objectId, heading: wanted, title, 
   }
   return html`
     <section class="gr-room" aria-label=${shown}>
-      ${heading}
+      ${heading()}
       <div class="gr-empty">
         ${problem && html`<p role="alert">${problem.isFinal ? t("roomImpossible") : retriedErrorText(problem)}</p>`}
         ${!room && !problem && html`<${Skeletons} count=${3} />`}
@@ -106,7 +105,7 @@ function Room({ connection, emit, objectType, objectId, heading: wanted, title, 
   `;
 }
 
-const RoomHeader = ({ title, count = null, onLeave = null }) => html`
+const RoomHeader = ({ title, count = null, menu = null, onLeave = null }) => html`
   <div class="gr-heading">
     <div class="gr-heading-text">
       <h2 class="gr-heading-title gr-panel-title" dir="auto">${title}</h2>
@@ -114,6 +113,7 @@ const RoomHeader = ({ title, count = null, onLeave = null }) => html`
     </div>
     ${onLeave &&
     html`<button type="button" class="gr-button gr-button-quiet leave-room-btn-header" onClick=${onLeave}><${Leave} />${t("leave")}</button>`}
+    ${menu}
   </div>
   ${count !== null && html`<${Pill} />`}
 `;

@@ -2,10 +2,14 @@
 
 import { useAppContext, useStore } from "./app-context.js";
 import { AppShell } from "./app-shell.js";
+import { Conversation } from "./conversation.js";
 import { errorText } from "./errors.js";
 import { Fragment, classes, html, useEffect, useLatest, useLayoutEffect, useRef, useState, useSubscription } from "./html.js";
 import { Person } from "./icons.js";
+import { lazy } from "./lazy.js";
 import { t } from "./texts.js";
+
+const WidgetMenu = lazy(() => import("./widget-menu.js").then(({ WidgetMenu }) => WidgetMenu));
 
 /** Renders its children for a signed-in user, and a link to sign in for visitors. */
 export function SignedIn({ connection, openChat = () => {}, children, visitor }) {
@@ -125,6 +129,16 @@ export function Panel({ id, label, onClose, children }) {
   return html`
     <div ref=${panel} id=${id} class="gr-panel" popover="manual" role="dialog" aria-label=${label} onKeyDown=${onKeyDown}>${children}</div>
   `;
+}
+
+/**
+ * A conversation with the menu of its chat in its header.
+ * @param {{chatId: number, header: (menu: any) => any, place?: import("./conversation.js").Place}} props and those of `Conversation`
+ */
+export function Chat({ chatId, header, place: first = undefined, ...others }) {
+  const [place, setPlace] = useState(first);
+  const menu = html`<${WidgetMenu} chatId=${chatId} onMessage=${(messageId) => setPlace({ messageId })} />`;
+  return html`<${Conversation} chatId=${chatId} place=${place} header=${header(menu)} ...${others} />`;
 }
 
 /** The number of unread messages, on a button. */
