@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { NARROW, UNLIMITED, expect, fill, helper, isAccessible, onBoth, serverWith, visit, writes } from "./support.mjs";
+import { NARROW, TINY, UNLIMITED, expect, fill, helper, isAccessible, onBoth, serverWith, visit, WIDE, writes } from "./support.mjs";
 
 async function annAndBob(t, options, { chat_type = "group", count = 0 } = {}) {
   const { server, people } = await serverWith(t, ["ann", "bob"], ...UNLIMITED);
@@ -73,7 +73,7 @@ test("in a room only admins have the menu item, and the bar is accessible", asyn
   await bobs.locator(".gr-pin-bar").click();
   await expect(bobs.getByRole("dialog").getByRole("listitem")).toHaveCount(1);
   await expect(bobs.getByRole("button", { name: "Unpin message" })).toHaveCount(0);
-  for (const viewport of [{ width: 1280, height: 800 }, NARROW, { width: 320, height: 640 }]) {
+  for (const viewport of [WIDE, NARROW, TINY]) {
     await bobs.setViewportSize(viewport);
     await isAccessible(bobs, `the list of pins at ${viewport.width}`);
   }

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { NARROW, UNLIMITED, expect, fill, helper, isAccessible, onBoth, serverWith, visit, writes } from "./support.mjs";
+import { NARROW, TINY, UNLIMITED, expect, fill, helper, isAccessible, onBoth, serverWith, visit, WIDE, writes } from "./support.mjs";
 
 /** Ann and bob, with their group open. */
 async function annAndBob(t, options, count = 0) {
@@ -194,7 +194,7 @@ test("replies are accessible, wide and narrow", async (t) => {
   await writes(bobs, "At noon");
   await expect(quoteIn(anns, "At noon")).toBeVisible();
   await chooses(anns, "At noon", ".reply-btn");
-  for (const viewport of [{ width: 1280, height: 800 }, NARROW, { width: 320, height: 640 }]) {
+  for (const viewport of [WIDE, NARROW, TINY]) {
     await anns.setViewportSize(viewport);
     await isAccessible(anns, `replies at ${viewport.width}`);
     const overflow = await anns.evaluate(() => document.documentElement.scrollWidth - innerWidth);

@@ -61,6 +61,9 @@ async function stage(t) {
   await carol.sendMessage(trip, { content: "Only on a lap.", thread: drive });
   const mentions = { users: [{ id: 1, at: [0, 12] }], everyone: false, here: false };
   await bob.sendMessage(trip, { content: "@Alice Adams, do you have a blanket for him?", thread: drive, mentions });
+  await alice.pin(trip, results[0].id);
+  await alice.pin(trip, drive);
+  await alice.saveDraft(trip, { content: "I have two, and a bone" }, { thread: drive });
   const room = await carol.createChat({ chat_type: "room", title: "Garden" });
   await carol.createChat({ chat_type: "room", title: "Book club" });
   await alice.joinChat(room.id);
@@ -125,13 +128,26 @@ test("pictures of every page", async (t) => {
     await thread.getByRole("textbox", { name: "Write a reply" }).fill("@");
     await expect(page.locator(".gr-mention-list")).toBeVisible();
     await shoot(page, "mention");
-    await thread.getByRole("textbox", { name: "Write a reply" }).fill("");
+    await thread.getByRole("textbox", { name: "Write a reply" }).fill("I have two, and a bone");
     await thread.getByRole("button", { name: "Close thread" }).click();
     await expect(page.locator("#message-list")).toBeVisible();
     await page.locator("#chat-menu-btn").click();
     await shoot(page, "chat-menu");
     await page.locator("#mute-chat-btn").click();
     await shoot(page, "mute");
+    await page.keyboard.press("Escape");
+    await page.locator("#chat-menu-btn").click();
+    await page.locator("#notify-chat-btn").click();
+    await shoot(page, "levels");
+    await page.keyboard.press("Escape");
+    await page.locator("#chat-menu-btn").click();
+    await page.locator("#go-to-date-item").click();
+    await expect(page.locator("#go-to-date-btn")).toBeVisible();
+    await shoot(page, "date");
+    await page.keyboard.press("Escape");
+    await page.locator(".gr-pin-bar").click();
+    await expect(page.locator(".gr-pins li")).toHaveCount(2);
+    await shoot(page, "pins");
     await page.keyboard.press("Escape");
     await page.locator("#chat-menu-btn").click();
     await page.locator("#search-chat-btn").click();
@@ -143,6 +159,9 @@ test("pictures of every page", async (t) => {
     await (options.hasTouch ? row.tap() : row.hover());
     await row.locator(".context-menu-btn").click();
     await shoot(page, "menu");
+    await row.locator(".forward-btn").click();
+    await expect(page.locator(".forward-to-btn").first()).toBeVisible();
+    await shoot(page, "forward");
     await page.keyboard.press("Escape");
     await (options.hasTouch ? row.tap() : row.hover());
     await row.locator(".emoji-btn").click();
@@ -185,6 +204,9 @@ test("pictures of every page", async (t) => {
     await host.locator("greenroom-dm .gr-toggle").nth(1).click();
     await expect(host.getByRole("dialog").locator(".message-item").first()).toBeVisible();
     await shoot(host, "widgets");
+    await host.getByRole("dialog").locator(".chat-menu-btn").click();
+    await shoot(host, "widget-menu");
+    await host.keyboard.press("Escape");
     await host.getByRole("dialog").getByRole("button", { name: "Close", exact: true }).first().click();
     await host.locator("greenroom-inbox .gr-toggle").click();
     const inbox = host.getByRole("dialog");
@@ -215,7 +237,7 @@ const MORE_LOOKS = [
 ];
 
 test("pictures of what is shown where there is little, one waits, or something went wrong", async (t) => {
-  const { server, people } = await serverWith(t, ["ann", "bob"], "--rate-limit", "search=1/m:8");
+  const { server, people } = await serverWith(t, ["ann", "bob"], "--rate-limit", "search=1/m:8", "--message-history", "members");
   const [ann, bob] = people;
   const [anns, bobs] = [helper(server, ann), helper(server, bob)];
   const fresh = await Promise.all(MORE_LOOKS.map((_, number) => server.user(`fresh${number}`, "--first-name", "Fay")));
@@ -229,6 +251,9 @@ test("pictures of what is shown where there is little, one waits, or something w
   const { id: dm } = await anns.createChat({ chat_type: "dm", member_ids: [bob.id] });
   for (let number = 1; number <= 30; number++)
     await bobs.sendMessage(id, { content: `Idea ${number}: what about the lake?` });
+  const { id: edited } = await bobs.sendMessage(id, { content: "Idea 31: what about the see?" });
+  await bobs.editMessage(edited, "Idea 31: what about the sea?");
+  await bobs.editMessage(edited, "Idea 31: what about the sea, and three days of it instead of two?");
   for (const [number, [look, options, direction]] of MORE_LOOKS.entries()) {
     const shot = camera(look);
     const shoot = async (page, state) => {
@@ -305,6 +330,11 @@ test("pictures of what is shown where there is little, one waits, or something w
     await expect(page.locator(".gr-jump")).toContainText("new message");
     await shoot(page, "latest");
     await page.locator(".gr-jump").click();
+    await page.locator(`[data-message-id="${edited}"]`).press("Enter");
+    await page.locator(".context-menu .history-btn").click();
+    await expect(page.locator(".gr-history li")).toHaveCount(2);
+    await shoot(page, "history");
+    await page.keyboard.press("Escape");
     const row = message(page, `Taken ${number}`);
     await (options.hasTouch ? row.tap() : row.hover());
     await row.locator(".context-menu-btn").click();

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { NARROW, UNLIMITED, demoServer, expect, helper, isAccessible, message, onBoth, opens, serverWith, visit, writes } from "./support.mjs";
+import { NARROW, TINY, UNLIMITED, demoServer, expect, helper, isAccessible, message, onBoth, opens, serverWith, visit, writes } from "./support.mjs";
 
 /** Ann and bob, with their group open and a question of ann's in it. */
 async function annAndBob(t, options) {
@@ -136,7 +136,7 @@ test("a thread is over the chat on a phone, and the browser's back closes it", a
   await line(anns).click();
   await anns.reload();
   await expect(reply(anns, "At the lake")).toBeInViewport();
-  for (const viewport of [NARROW, { width: 320, height: 640 }]) {
+  for (const viewport of [NARROW, TINY]) {
     await anns.setViewportSize(viewport);
     await isAccessible(anns, `a thread at ${viewport.width}`);
     const overflow = await anns.evaluate(() => document.documentElement.scrollWidth - innerWidth);
