@@ -6,7 +6,7 @@ use actix_web::{
     HttpResponse, ResponseError,
     http::{
         StatusCode,
-        header::{ALLOW, RETRY_AFTER, WWW_AUTHENTICATE},
+        header::{ALLOW, CONTENT_RANGE, RETRY_AFTER, WWW_AUTHENTICATE},
     },
 };
 use serde_json::{Map, Value, json};
@@ -39,6 +39,20 @@ pub enum ApiError {
     /// The body did not arrive in time.
     BodyTooSlow,
     BodyTooLarge,
+    /// An attachment has more bytes than the settings allow.
+    FileTooLarge {
+        max: i64,
+    },
+    /// So many bytes are left for the attachments of the caller, or of all users.
+    OverQuota {
+        left: i64,
+    },
+    /// The file of so many bytes does not have the range that was asked for.
+    NoSuchRange {
+        length: u64,
+    },
+    /// An upload is not in the state that the request needs; with the reason.
+    UploadState(&'static str),
     /// The content type of the body is not supported here.
     UnsupportedMediaType(String),
     /// Rate limit exceeded. Retry after this many seconds.
@@ -104,6 +118,15 @@ impl ApiError {
     /// The caller may not do this.
     pub const FORBIDDEN: Self = Self::Refused(Refusal::Forbidden);
 
+    /// There is no store of attachments.
+    pub const UPLOADS_OFF: Self = Self::Refused(Refusal::NotAllowed("This server takes no attachments."));
+    /// The bytes of an upload are not there yet.
+    pub const NOT_RECEIVED: Self = Self::UploadState("Not all bytes of the upload have arrived.");
+    /// An upload is complete, and its bytes stay as they are.
+    pub const IS_COMPLETE: Self = Self::UploadState("The upload is complete.");
+    /// Another request works on the upload, or it was cancelled.
+    pub const IS_BUSY: Self = Self::UploadState("Another request has taken over the upload.");
+
     /// Returns the error for a credential that has ended during the request.
     pub fn ended(credential: &Credential) -> Self {
         if credential.jwt().is_some() { Self::InvalidJwt } else { Self::Unauthenticated }
@@ -117,6 +140,7 @@ impl ApiError {
             }
             Self::Refused(Refusal::Internal) => json!({ "error": "Internal server error" }),
             Self::Refused(Refusal::Busy | Refusal::StorageAway) => json!({ "error": "Service unavailable" }),
+            Self::OverQuota { left } => json!({ "detail": self.detail(), "left": left }),
             _ => json!({ "detail": self.detail() }),
         }
     }
@@ -153,6 +177,10 @@ impl ApiError {
             Self::MethodNotAllowed { method, .. } => format!("Method \"{method}\" not allowed.").into(),
             Self::BodyTooSlow => "The request body did not arrive in time.".into(),
             Self::BodyTooLarge => "The request body is too large.".into(),
+            Self::FileTooLarge { max } => format!("The file has more than {max} bytes.").into(),
+            Self::OverQuota { .. } => "There is not enough space for the file.".into(),
+            Self::NoSuchRange { .. } => "The file does not have this range.".into(),
+            Self::UploadState(why) => (*why).into(),
             Self::UnsupportedMediaType(kind) => {
                 format!("Unsupported media type \"{kind}\" in request.").into()
             }
@@ -183,7 +211,11 @@ impl ResponseError for ApiError {
             Self::InvalidPage => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
             Self::BodyTooSlow => StatusCode::REQUEST_TIMEOUT,
-            Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::BodyTooLarge | Self::FileTooLarge { .. } | Self::OverQuota { .. } => {
+                StatusCode::PAYLOAD_TOO_LARGE
+            }
+            Self::NoSuchRange { .. } => StatusCode::RANGE_NOT_SATISFIABLE,
+            Self::UploadState(_) => StatusCode::CONFLICT,
             Self::UnsupportedMediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Throttled { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::UpgradeRequired => StatusCode::UPGRADE_REQUIRED,
@@ -210,8 +242,11 @@ impl ResponseError for ApiError {
                     .insert_header(("Sec-WebSocket-Version", "13"))
                     .insert_header(("Upgrade", "websocket"));
             }
+            Self::NoSuchRange { length } => {
+                response.insert_header((CONTENT_RANGE, format!("bytes */{length}")));
+            }
             // Otherwise the rest of the body would be parsed as the next request.
-            Self::BodyTooSlow | Self::BodyTooLarge => {
+            Self::BodyTooSlow | Self::BodyTooLarge | Self::FileTooLarge { .. } => {
                 response.force_close();
             }
             _ => {}

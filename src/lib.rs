@@ -19,6 +19,7 @@ pub mod config;
 pub mod core;
 pub mod error;
 pub mod feed;
+pub mod files;
 pub mod hub;
 pub mod input;
 pub mod load;

@@ -8,9 +8,9 @@ use actix_web::{
 
 use crate::{
     api::{
-        activity, avatars, blocks, chats, credentials, drafts, events, guests, health, history, members,
-        mentions, messages, pictures, pins, profile, reactions, revocations, rooms, search, settings,
-        sign_in, sync, threads, tokens, users,
+        activity, avatars, blocks, chats, credentials, drafts, events, files, guests, health, history,
+        members, mentions, messages, pictures, pins, profile, reactions, revocations, rooms, search,
+        settings, sign_in, sync, threads, tokens, uploads, users,
     },
     error::ApiError,
     middleware::authenticate,
@@ -31,6 +31,9 @@ pub fn routes(app: &mut ServiceConfig) {
         .service(at(&format!("{BASE}/schema")).get(openapi::show).done())
         .service(at(&format!("{BASE}/schema/websocket")).get(openapi::show_websocket).done())
         .service(at(&format!("{BASE}/docs")).get(pages::reference).done())
+        // A link to a file opens without a credential, so these two check it themselves.
+        .service(at(&format!("{BASE}/files/{{file}}/link")).get(files::link).done())
+        .service(at(&format!("{BASE}/files/{{file}}/{{name}}")).get(files::show).done())
         .service(
             web::scope(BASE).wrap(from_fn(authenticate)).configure(api).default_service(web::to(unknown)),
         )
@@ -51,6 +54,8 @@ pub fn routes(app: &mut ServiceConfig) {
         .service(at("/messages/widgets.js").get(assets::widgets).done())
         .service(at("/messages/greenroom.js").get(assets::client).done())
         .service(at("/messages/greenroom.d.ts").get(assets::client_types).done())
+        // The bytes of uploads.
+        .service(at("/messages/uploads/{file}/{key}").put(uploads::receive).done())
         // Accounts.
         .service(at("/logout").post(sign_in::logout).done())
         .service(at("/register").post(sign_in::register).done())
@@ -87,6 +92,10 @@ fn api(api: &mut ServiceConfig) {
         .service(at("/drafts").get(drafts::list).done())
         .service(at("/chats/{chat}/pins").get(pins::list).done())
         .service(at("/chats/{chat}/pins/{message}").put(pins::pin).delete(pins::unpin).done())
+        .service(at("/chats/{chat}/files").get(files::list).done())
+        .service(at("/uploads").post(uploads::create).done())
+        .service(at("/uploads/{file}").delete(uploads::cancel).done())
+        .service(at("/uploads/{file}/complete").post(uploads::complete).done())
         .service(at("/chats/{chat}/typing").post(activity::typing).limit(LimitClass::Typing).done())
         .service(at("/chats/{chat}/join").post(members::join).done())
         .service(at("/chats/{chat}/leave").post(members::leave).done())

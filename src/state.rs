@@ -14,6 +14,7 @@ use crate::{
     cluster::Reconciler,
     config::Config,
     feed::Feed,
+    files::FileStore,
     hub::{ChatMeter, Hub},
     pictures::PictureProxy,
     presence::Presence,
@@ -51,6 +52,8 @@ pub struct AppState {
     pub sightings: Sightings,
     /// `None`: the picture proxy is off, and browsers load pictures from their hosts.
     pub pictures: Option<PictureProxy>,
+    /// `None`: there are no attachments.
+    pub files: Option<Arc<FileStore>>,
     pub rate_limiter: RateLimiter,
     /// Concurrency limit for requests that name many users.
     pub bulk_locks: UserLocks,

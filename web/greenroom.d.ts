@@ -107,7 +107,44 @@ export interface Message {
   /** On roots: the state of the thread. Null if it has no reply. */
   thread_info: ThreadInfo | null;
   mentions: Mentions;
+  /** The files that it shows. `content` may then be empty. */
+  attachments: Attachment[];
   seq: number;
+}
+
+/** A file that a message shows, or a complete upload. */
+export interface Attachment {
+  id: number;
+  /** Without any path, not escaped. */
+  name: string;
+  /** Bytes. */
+  size: number;
+  /** Found in the bytes, whatever the name says. */
+  content_type: string;
+  sha256: string;
+  /** In pixels; null for all but pictures. */
+  width: number | null;
+  height: number | null;
+  /** A placeholder for the time of loading. */
+  blurhash: string | null;
+  /** A description for those who do not see it; may be empty. */
+  alt: string;
+  state: "clean" | "scanning" | "blocked";
+  /** Null unless it is clean. */
+  url: string | null;
+  /** Smaller versions of a picture. */
+  thumbnails: { width: number; height: number; url: string }[];
+}
+
+/** An upload that was announced. */
+export interface Upload {
+  /** Also the id of the attachment. */
+  id: number;
+  /** Where the bytes are sent with PUT, without a credential. */
+  put_url: string;
+  /** Headers to send with the bytes. */
+  headers: Record<string, string>;
+  expires_at: string;
 }
 
 /** Who is mentioned. */
@@ -316,6 +353,13 @@ export interface Settings {
   receipts_max_members: number;
   max_message_length: number;
   max_title_length: number;
+  /** Whether messages may have attachments. */
+  uploads: boolean;
+  file_max_bytes: number;
+  uploads_pending_max: number;
+  attachments_max: number;
+  /** Content types that are allowed; empty: all. */
+  file_types: string[];
   server_version: string;
 }
 

@@ -35,9 +35,12 @@ pub async fn list(
 ) -> HandlerResult {
     let query = Query::of(&request);
     let permission = state.permitted(chat.0, caller.id(), Ability::Read);
-    if let Some(words) = query.get("search").and_then(Words::of) {
+    let words = query.get("search").and_then(Words::of);
+    if words.is_some() || query.filled("has").is_some() {
+        let name = if words.is_some() { "search" } else { "has" };
+        let words = words.unwrap_or_else(Words::none);
         let question =
-            expect_without_at(&query, "search").and_then(|()| SearchRequest::of(&query, words, Some(chat.0)));
+            expect_without_at(&query, name).and_then(|()| SearchRequest::of(&query, words, Some(chat.0)));
         let question = Checked::from(question).authorize_errors(permission).await?;
         return search::answer(&state, &caller, &request, question).await;
     }

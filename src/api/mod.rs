@@ -9,6 +9,8 @@ pub mod chats;
 pub mod credentials;
 pub mod drafts;
 pub mod events;
+mod file_answer;
+pub mod files;
 pub mod guests;
 pub mod health;
 pub mod history;
@@ -32,6 +34,7 @@ pub mod sign_in;
 pub mod sync;
 pub mod threads;
 pub mod tokens;
+pub mod uploads;
 mod user_fields;
 pub mod users;
 

@@ -8,9 +8,9 @@ use std::{
 
 use actix_web::{FromRequest, HttpRequest, dev::Payload};
 
-use crate::core::model::{ChatId, MessageId, SessionId, TokenId, UserId};
+use crate::core::model::{AttachmentId, ChatId, MessageId, SessionId, TokenId, UserId};
 
-/// Extractor for the id in the path segment `{chat}`, `{message}`, `{user}`, `{session}` or `{token}`.
+/// Extractor for the id in the path segment `{chat}`, `{file}`, `{message}`, `{user}`, `{session}` or `{token}`.
 pub struct Id<T>(pub T);
 
 /// Id types that can be path segments.
@@ -36,7 +36,7 @@ macro_rules! path_id {
     };
 }
 path_id!(
-    ChatId => "chat", MessageId => "message", UserId => "user", SessionId => "session", TokenId => "token"
+    AttachmentId => "file", ChatId => "chat", MessageId => "message", UserId => "user", SessionId => "session", TokenId => "token"
 );
 
 impl<T: PathId> FromRequest for Id<T> {

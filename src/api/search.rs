@@ -48,9 +48,21 @@ pub async fn search(state: Data<AppState>, caller: Authenticated, request: HttpR
 }
 
 fn words(query: &Query) -> Result<Words, ApiError> {
+    if query.filled("q").is_none() && has_file(query)? {
+        return Ok(Words::none());
+    }
     let sentence = if query.get("q").is_some() { BLANK } else { REQUIRED };
     let words = Words::of(query.get("q").unwrap_or_default());
     words.ok_or_else(|| FieldErrors::of("q", sentence).into())
+}
+
+/// Reads `has`: whether only messages with attachments are found.
+pub(super) fn has_file(query: &Query) -> Result<bool, ApiError> {
+    match query.filled("has") {
+        None => Ok(false),
+        Some("file") => Ok(true),
+        Some(other) => Err(FieldErrors::of("has", format!("\"{other}\" is not a valid choice.")).into()),
+    }
 }
 
 /// A page of search hits.
@@ -85,7 +97,7 @@ impl SearchRequest {
             }
         };
         let words = words.matching(query.matching()?);
-        Ok(Self { words, chat, after: after.unwrap_or(0), page })
+        Ok(Self { words, has_file: has_file(query)?, chat, after: after.unwrap_or(0), page })
     }
 }
 

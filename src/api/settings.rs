@@ -16,7 +16,7 @@ use crate::{
 
 #[derive(Serialize, ToSchema)]
 #[schema(as = Settings)]
-pub(crate) struct SettingsView {
+pub(crate) struct SettingsView<'a> {
     allow_editing: bool,
     allow_deleting: bool,
     allow_reactions: bool,
@@ -28,6 +28,13 @@ pub(crate) struct SettingsView {
     receipts_max_members: i64,
     max_message_length: usize,
     max_title_length: usize,
+    /// Whether messages may have attachments.
+    uploads: bool,
+    file_max_bytes: i64,
+    uploads_pending_max: u16,
+    attachments_max: u8,
+    /// Content types that are allowed; empty: all.
+    file_types: &'a [String],
     server_version: &'static str,
 }
 
@@ -46,6 +53,11 @@ pub async fn show(state: Data<AppState>) -> HandlerResult {
         receipts_max_members: config.receipts_max_members,
         max_message_length: MessageBody::MAX_CHARS,
         max_title_length: Title::MAX_CHARS,
+        uploads: state.files.is_some(),
+        file_max_bytes: config.files.file_max_bytes,
+        uploads_pending_max: config.files.uploads_pending_max,
+        attachments_max: config.files.attachments_max,
+        file_types: config.files.file_types.names(),
         server_version: env!("CARGO_PKG_VERSION"),
     }))
 }

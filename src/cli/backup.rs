@@ -13,13 +13,15 @@ use tokio::{
 };
 
 use super::{
+    attachments,
     error::{CliError, reason},
     progress::{Progress, Unit},
     unfinished::{Unfinished, beside},
 };
 use crate::{
-    config::Database,
+    config::{Database, FileSettings},
     core::files,
+    files::Folder,
     storage::{Access, AnyConn, DatabaseUrl, StorageError, maintenance::backup},
 };
 
@@ -32,7 +34,12 @@ pub(super) struct Backup {
     force: bool,
     #[command(flatten)]
     database: Database,
+    #[command(flatten)]
+    files: FileSettings,
 }
+
+/// Suffix of the folder with the attachments of a copy.
+pub(super) const FILES: &str = ".files";
 
 /// Interval of progress updates.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
@@ -58,16 +65,58 @@ impl Backup {
     async fn copy(&self, conn: AnyConn, mut progress: Progress) -> Result<(), CliError> {
         let interrupted = interruption()?;
         let copy = Unfinished::begin(&self.file)?;
+        let url = &self.database.database_url;
+        let mut source = url.open(Access::Read)?;
+        let folders = self.folders(&mut source)?;
+        // First as they are now: what is deleted while the database is copied is in the copy.
+        self.copy_files(&mut source, &folders)?;
         let copying = begin(conn, copy.path())?;
         watch(copying, interrupted, &copy, &mut progress).await.map_err(|why| self.failed(&why))?;
         backup::mark(copy.path())?;
+        let copied = self.copy_new_files(&copy, &folders)?;
         self.expect_free()?;
         let size = Unit::Bytes.written(copy.len());
         copy.sync().map_err(|error| self.failed(&error))?;
         let took = progress.end();
         // Printed before the rename: if this line cannot be written, no copy is left.
         say!("{}: {size} in {:.1} s", self.file.display(), took.as_secs_f64())?;
+        if let Some((to, copied)) = copied {
+            let (files, size) = (copied.files, Unit::Bytes.written(copied.bytes));
+            say!("{}: {files} attachments, {size}", to.path().display())?;
+        }
         copy.finish(&self.file).map_err(|error| self.failed(&error))
+    }
+
+    /// Returns the folder of the attachments, and the one beside the copy; `None`: there are no attachments.
+    fn folders(&self, source: &mut AnyConn) -> Result<Option<(Folder, Folder)>, CliError> {
+        let from = attachments::folder_of(source, &self.database.database_url, &self.files)?;
+        let to = attachments::at(source, beside(&self.file, FILES))?;
+        Ok(from.zip(to))
+    }
+
+    fn copy_files(
+        &self,
+        conn: &mut AnyConn,
+        folders: &Option<(Folder, Folder)>,
+    ) -> Result<attachments::Copied, CliError> {
+        match folders {
+            Some((from, to)) => attachments::copy(conn, from, to),
+            None => Ok(attachments::Copied::default()),
+        }
+    }
+
+    /// Copies the attachments that came while the database was copied. What the copy does not know is not kept.
+    fn copy_new_files<'a>(
+        &self,
+        copy: &Unfinished,
+        folders: &'a Option<(Folder, Folder)>,
+    ) -> Result<Option<(&'a Folder, attachments::Copied)>, CliError> {
+        let Some((_, to)) = folders else { return Ok(None) };
+        let copied = DatabaseUrl::Sqlite(copy.path().display().to_string());
+        let mut conn = backup::open_copy(&copied)?;
+        let copied = self.copy_files(&mut conn, folders)?;
+        attachments::remove_unknown(&mut conn, to)?;
+        Ok(Some((to, copied)))
     }
 
     /// Fails if the copy would overwrite or corrupt another file.

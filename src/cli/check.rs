@@ -2,26 +2,44 @@
 
 use std::process::ExitCode;
 
-use super::error::{CliError, failed};
+use clap::Args;
+
+use super::{
+    attachments,
+    error::{CliError, failed},
+};
 use crate::{
-    config::Database,
+    config::{Database, FileSettings},
     storage::{Access, maintenance::check, snapshot},
 };
 
-/// Runs the command. The exit code is 1 if there is a difference.
-pub(super) fn check(database: &Database) -> ExitCode {
-    match report(database) {
-        Ok(0) => ExitCode::SUCCESS,
-        Ok(_) => ExitCode::FAILURE,
-        Err(error) => failed(&error),
+#[derive(Debug, Args)]
+pub(super) struct Check {
+    #[command(flatten)]
+    database: Database,
+    #[command(flatten)]
+    files: FileSettings,
+}
+
+impl Check {
+    /// Runs the command. The exit code is 1 if there is a difference.
+    pub(super) fn run(self) -> ExitCode {
+        match report(&self) {
+            Ok(0) => ExitCode::SUCCESS,
+            Ok(_) => ExitCode::FAILURE,
+            Err(error) => failed(&error),
+        }
     }
 }
 
 /// Prints every difference. Returns their number.
-fn report(database: &Database) -> Result<usize, CliError> {
+fn report(Check { database, files }: &Check) -> Result<usize, CliError> {
     database.database_url.expect_exists()?;
     let mut conn = database.database_url.open(Access::Read)?;
-    let report = snapshot(&mut conn, check::check)?;
+    let mut report = snapshot(&mut conn, check::check)?;
+    if let Some(folder) = attachments::folder_of(&mut conn, &database.database_url, files)? {
+        report.differences.extend(attachments::differences(&mut conn, &folder)?);
+    }
     for difference in &report.differences {
         say!("{difference}")?;
     }

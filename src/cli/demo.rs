@@ -7,7 +7,7 @@ use clap::Args;
 use super::{database::with_database, error::CliError};
 use crate::{
     auth::passwords,
-    config::Database,
+    config::{Database, FileSettings},
     core::model::{
         ChatId, ChatKind, Command, Custom, FieldErrors, HostObject, MessageId, NewMessage, Refusal, UserId,
         command::{Action, NewChat, NewRoom, ReactIntent},
@@ -29,6 +29,8 @@ pub(super) struct Demo {
     if_empty: bool,
     #[command(flatten)]
     database: Database,
+    #[command(flatten)]
+    files: FileSettings,
 }
 
 const PASSWORD: &str = "greenroom";

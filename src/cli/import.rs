@@ -1,14 +1,17 @@
 //! `greenroom import`: copies a SQLite database into PostgreSQL.
 
+use std::path::PathBuf;
+
 use clap::Args;
 
 use super::{
+    attachments,
     database::bring_up_to_date,
     error::{CliError, reason},
     progress::{Progress, Unit},
 };
 use crate::{
-    config::Database,
+    config::{Database, FileSettings, beside},
     storage::{
         Access, AnyConn, DatabaseUrl,
         db::migrations::{self, SchemaVersion},
@@ -25,8 +28,13 @@ pub(super) struct Import {
     /// The database to import: sqlite://FILE
     #[arg(value_parser = DatabaseUrl::parse)]
     source: DatabaseUrl,
+    /// Folder of the attachments to import; files beside the SQLite file by default
+    #[arg(long, value_name = "FOLDER")]
+    files_from: Option<PathBuf>,
     #[command(flatten)]
     database: Database,
+    #[command(flatten)]
+    files: FileSettings,
 }
 
 impl Import {
@@ -80,6 +88,7 @@ impl Import {
             let others: Vec<&str> = contents.others().iter().map(String::as_str).collect();
             note!("not imported, since they are not Greenroom's: {}", others.join(", "));
         }
+        self.bring_files(from)?;
         let total = contents.rows().map(|(_, rows)| rows).sum();
         let mut progress = Progress::new("Importing", Unit::Rows, total);
         let imported = import(from, &contents, into, |rows| progress.advance(rows));
@@ -96,6 +105,32 @@ impl Import {
             self.database.database_url.name()
         )?;
         keep(into).map_err(|error| self.failed(&error))
+    }
+
+    /// Copies the attachments before the rows that need them.
+    fn bring_files(&self, from: &mut AnyConn) -> Result<(), CliError> {
+        let DatabaseUrl::Sqlite(file) = &self.source else { return Ok(()) };
+        let source = self.files_from.clone().unwrap_or_else(|| beside(file));
+        let Some(source) = attachments::at(from, source)? else { return Ok(()) };
+        let Some(target) = attachments::folder_of(from, &self.database.database_url, &self.files)? else {
+            if source.look().unwrap_or(false) {
+                let sentence = "the attachments are not imported; give --files FOLDER to import them";
+                note!("{sentence}");
+            }
+            return Ok(());
+        };
+        if source.path() == target.path() {
+            return Ok(());
+        }
+        let copied = attachments::copy(from, &source, &target)?;
+        if copied.missing > 0 {
+            note!("{} attachments are not in {}", copied.missing, source.path().display());
+        }
+        if copied.files > 0 {
+            let size = Unit::Bytes.written(copied.bytes);
+            say!("{}: {} attachments, {size}", target.path().display(), copied.files)?;
+        }
+        Ok(())
     }
 
     fn failed(&self, reason: &dyn std::fmt::Display) -> CliError {

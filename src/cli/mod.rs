@@ -1,5 +1,6 @@
 //! The command line: `greenroom serve` and the commands for administrators.
 
+mod attachments;
 mod backup;
 mod check;
 mod database;
@@ -62,7 +63,7 @@ enum Command {
     /// Put a server under load: measure it, and check that every subscriber receives every event
     Load(Box<Load>),
     /// Recompute derived data in the database and report every difference
-    Check(Database),
+    Check(check::Check),
 }
 
 /// Runs the command line of the process. Exit codes: 0 success, 1 failure, 2 invalid setting, 3 success, but
@@ -84,7 +85,7 @@ pub fn run() -> ExitCode {
         Command::Restore(restore) => restore.run(),
         Command::Import(import) => import.run(),
         Command::Load(load) => load.run().map_err(CliError::from),
-        Command::Check(database) => return check::check(&database),
+        Command::Check(check) => return check.run(),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -12,14 +12,17 @@ use std::{
 use clap::Args;
 
 use super::{
+    attachments,
+    backup::FILES,
     database::say_and_commit,
     error::{CliError, reason},
     progress::{Progress, Unit},
     unfinished::{Unfinished, beside},
 };
 use crate::{
-    config::Database,
+    config::{Database, FileSettings},
     core::{files, model::Seq},
+    files::Folder,
     output::OutputError,
     storage::{
         Access, DatabaseUrl, OpenError, StorageError,
@@ -28,7 +31,7 @@ use crate::{
             migrations::{self, SchemaVersion},
             url::COMPANIONS,
         },
-        maintenance::{checkpoint, restore_epoch, schema_check},
+        maintenance::{backup, checkpoint, restore_epoch, schema_check},
     },
 };
 
@@ -42,6 +45,8 @@ pub(super) struct Restore {
     force: bool,
     #[command(flatten)]
     database: Database,
+    #[command(flatten)]
+    files: FileSettings,
 }
 
 /// Timeout for waiting on processes that have just opened the file.
@@ -92,11 +97,33 @@ impl Restore {
         let part = DatabaseUrl::Sqlite(unfinished.path().display().to_string());
         let raised = raise_numbers(&part, |number| self.done(number));
         raised.map_err(|error| failed(&reason(&error)))??;
+        let target = self.restore_files(copy, &part)?;
         for suffix in COMPANIONS {
             // SQLite would use them with the restored file.
             let _ = std::fs::remove_file(beside(path, suffix));
         }
-        unfinished.finish(path).map_err(|error| failed(&error))
+        unfinished.finish(path).map_err(|error| failed(&error))?;
+        if let Some(target) = target {
+            // What the database that was replaced had and the copy does not have.
+            attachments::remove_unknown(&mut self.database.database_url.open(Access::Read)?, &target)?;
+        }
+        Ok(())
+    }
+
+    /// Brings the attachments of a copy into the folder of the database. Returns that folder, if the copy has some.
+    fn restore_files(&self, copy: &Path, part: &DatabaseUrl) -> Result<Option<Folder>, CliError> {
+        let mut conn = backup::open_copy(part)?;
+        let url = &self.database.database_url;
+        let from = attachments::at(&mut conn, beside(copy, FILES))?;
+        let Some((from, to)) = from.zip(attachments::folder_of(&mut conn, url, &self.files)?) else {
+            return Ok(None);
+        };
+        attachments::expect_ours(&to)?;
+        let copied = attachments::copy(&mut conn, &from, &to)?;
+        if copied.missing > 0 {
+            note!("{} attachments are not in {}", copied.missing, from.path().display());
+        }
+        Ok(Some(to))
     }
 
     fn expect_replaceable(&self, path: &Path) -> Result<(), CliError> {

@@ -4,6 +4,7 @@
 #![allow(rustdoc::bare_urls, reason = "the docs are help texts too")]
 
 mod custom_keys;
+mod files;
 mod jwt;
 
 use std::{
@@ -24,6 +25,7 @@ use crate::{
 };
 
 pub use custom_keys::CustomKeys;
+pub use files::{FileSettings, FileTypes, beside};
 pub use jwt::JwtSettings;
 
 /// Database setting, which every command takes.
@@ -79,6 +81,9 @@ impl Hsts {
 pub struct Config {
     #[command(flatten)]
     pub database: Database,
+
+    #[command(flatten)]
+    pub files: FileSettings,
 
     #[command(flatten)]
     pub jwt: JwtSettings,

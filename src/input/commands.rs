@@ -5,7 +5,7 @@ use utoipa::ToSchema;
 
 use super::{CustomField, Field, MentionsField};
 use crate::core::model::{
-    FieldErrors, MessageId, NewDraft, NewMessage, NotifyLevel, Timestamp,
+    AttachmentId, FieldErrors, MessageId, NewDraft, NewMessage, NotifyLevel, Timestamp,
     command::{MeChange, MessageEdit, Mute, UnreadMark},
     emoji::Emoji,
     ids::MAX_ID,
@@ -18,7 +18,7 @@ use crate::core::model::{
 #[schema(as = NewMessage)]
 pub struct PostFields {
     /// Text. Leading and trailing white space is removed. Control characters other than newline, carriage
-    /// return and tab are rejected. Required, except with `forward`.
+    /// return and tab are rejected. Required, except with `forward` or `attachments`.
     #[serde(default)]
     #[schema(value_type = Option<String>, max_length = 5000)]
     pub content: Field,
@@ -47,6 +47,10 @@ pub struct PostFields {
     #[serde(default)]
     #[schema(value_type = Option<MessageId>)]
     pub forward: Field,
+    /// Ids of the sender's complete uploads for this chat, each once. The content may then be empty.
+    #[serde(default)]
+    #[schema(value_type = Option<Vec<AttachmentId>>, max_items = 30)]
+    pub attachments: Field,
     /// Data of the host.
     #[serde(default)]
     #[schema(value_type = Option<HashMap<String, serde_json::Value>>)]
@@ -57,9 +61,12 @@ impl PostFields {
     pub fn check(self) -> Result<NewMessage, FieldErrors> {
         let mut errors = FieldErrors::default();
         let forward = errors.note("forward", message_id(&self.forward));
-        let is_forward = matches!(forward, Some(Some(_)));
+        let attachments = errors.note("attachments", self.attachments.attachment_ids());
+        // A list that is refused says enough.
+        let has_files = attachments.as_ref().is_none_or(|list| !list.is_empty());
+        let has_more = has_files || matches!(forward, Some(Some(_)));
         let content = match self.content.optional_text() {
-            Ok(text) if is_forward && text.as_deref().is_none_or(|text| text.trim().is_empty()) => {
+            Ok(text) if has_more && text.as_deref().is_none_or(|text| text.trim().is_empty()) => {
                 Ok(MessageBody::empty())
             }
             _ => self.content.text().and_then(|text| MessageBody::parse(&text)),
@@ -85,17 +92,28 @@ impl PostFields {
             (mentions, _) => Ok(mentions),
         });
         let mentions = errors.note("mentions", mentions);
-        match (content, client_id, (reply_to, forward), (thread, also_in_chat), mentions, custom) {
+        match (content, client_id, (reply_to, forward, attachments), (thread, also_in_chat), mentions, custom)
+        {
             (
                 Some(body),
                 Some(client_id),
-                (Some(reply_to), Some(forward)),
+                (Some(reply_to), Some(forward), Some(attachments)),
                 (Some(thread), Some(also_in_chat)),
                 Some(mentions),
                 Some(custom),
             ) => {
                 let mentions = mentions.filter(|mentions| !mentions.is_empty()).map(new_mentions);
-                Ok(NewMessage { body, client_id, reply_to, mentions, thread, also_in_chat, forward, custom })
+                Ok(NewMessage {
+                    body,
+                    client_id,
+                    reply_to,
+                    mentions,
+                    thread,
+                    also_in_chat,
+                    forward,
+                    attachments,
+                    custom,
+                })
             }
             _ => Err(errors),
         }
@@ -166,7 +184,7 @@ impl EditFields {
         let mut errors = FieldErrors::default();
         let body = match &self.content {
             Field::Missing if !is_whole => Ok(None),
-            // A comment on a forwarded text may be removed.
+            // A comment on a forwarded text or on attachments may be removed.
             Field::Text(text) if text.trim().is_empty() => Ok(Some(MessageBody::empty())),
             content => content.text().and_then(|text| MessageBody::parse(&text)).map(Some),
         };

@@ -8,7 +8,8 @@ use serde::{
 };
 
 use crate::core::model::{
-    Timestamp, UserId,
+    AttachmentId, Timestamp, UserId,
+    attachments::MOST_ATTACHMENTS,
     command::MAX_USERS,
     ids::MAX_ID,
     text::{NULL, REQUIRED},
@@ -106,6 +107,23 @@ impl Field {
             }
             Self::List(list) => list.iter().map(Self::user_id).collect(),
             other => Err(format!("Expected a list of items but got type \"{}\".", other.type_name())),
+        }
+    }
+
+    /// Returns an optional list of attachment ids, each once; missing and null are an empty list.
+    pub fn attachment_ids(&self) -> Judged<Vec<AttachmentId>> {
+        let ids = match self {
+            Self::Missing | Self::Null => return Ok(Vec::new()),
+            Self::List(list) if list.len() > MOST_ATTACHMENTS => {
+                return Err(format!("Ensure this field has no more than {MOST_ATTACHMENTS} elements."));
+            }
+            Self::List(list) => list.iter().map(|id| Ok(AttachmentId(id.user_id()?.0))),
+            other => return Err(format!("Expected a list of items but got type \"{}\".", other.type_name())),
+        };
+        let ids: Vec<AttachmentId> = ids.collect::<Judged<_>>()?;
+        match (1..ids.len()).find(|at| ids[..*at].contains(&ids[*at])) {
+            Some(at) => Err(format!("Upload {} is listed twice.", ids[at])),
+            None => Ok(ids),
         }
     }
 

@@ -13,7 +13,7 @@ use crate::{
 const COMMANDS: [(&str, &str, &str, &str); 13] = [
     (
         "send_message",
-        "chat_id! content client_id reply_to mentions thread also_in_chat forward custom",
+        "chat_id! content client_id reply_to mentions thread also_in_chat forward attachments custom",
         "Sends a message.",
         r#"{"chat_id": 1, "content": "Hello!", "client_id": "c-2"}"#,
     ),

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use super::components::Components;
 
 /// Error responses: status, header, description and an example of the body.
-const ERRORS: [(u16, &str, &str, &str); 12] = [
+const ERRORS: [(u16, &str, &str, &str); 13] = [
     (
         400,
         "",
@@ -39,15 +39,27 @@ const ERRORS: [(u16, &str, &str, &str); 12] = [
     (
         409,
         "",
-        "The `client_id` was used with other content, or the username was registered by a visitor.",
+        "The `client_id` was used with other content, the username was registered by a visitor, or an upload is not in the \
+         state that the request needs.",
         r#"{"detail": "This client_id was used for a message with other content."}"#,
     ),
-    (413, "", "The body is too large.", r#"{"detail": "The request body is too large."}"#),
+    (
+        413,
+        "",
+        "The body or the file is too large, or there is no space left for the file; `left` has the bytes that are.",
+        r#"{"detail": "The request body is too large."}"#,
+    ),
     (
         415,
         "",
         "The body has an unsupported media type.",
         r#"{"detail": "Unsupported media type \"text/plain\" in request."}"#,
+    ),
+    (
+        416,
+        "Content-Range",
+        "The file does not have this range.",
+        r#"{"detail": "The file does not have this range."}"#,
     ),
     (
         426,
@@ -81,6 +93,7 @@ pub(crate) fn name(status: u16) -> &'static str {
         409 => "Conflict",
         413 => "PayloadTooLarge",
         415 => "UnsupportedMediaType",
+        416 => "RangeNotSatisfiable",
         426 => "UpgradeRequired",
         429 => "TooManyRequests",
         503 => "ServiceUnavailable",
@@ -93,6 +106,8 @@ pub(crate) fn responses(components: &mut Components) -> Value {
     let sentences = json!({ "type": "array", "items": { "type": "string" } });
     let detail =
         components.add("ErrorDetail", object(&["detail"], json!({ "detail": { "type": "string" } })));
+    let space = json!({ "detail": { "type": "string" }, "left": { "type": "integer" } });
+    let space = components.add("TooLarge", object(&["detail"], space));
     let fault = components.add("ServerError", object(&["error"], json!({ "error": { "type": "string" } })));
     let details = json!({ "type": "object", "additionalProperties": sentences });
     let invalid = components.add(
@@ -103,6 +118,7 @@ pub(crate) fn responses(components: &mut Components) -> Value {
         let schema = match status {
             // The HTTP library itself rejects malformed requests, with an `ErrorDetail`.
             400 => json!({ "oneOf": [invalid, detail] }),
+            413 => space.clone(),
             500 | 503 => fault.clone(),
             _ => detail.clone(),
         };

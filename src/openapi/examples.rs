@@ -96,10 +96,28 @@ pub(crate) fn message() -> Value {
         "reply_to": quote(),
         "forwarded_from": null,
         "mentions": { "users": [], "everyone": false, "here": false },
+        "attachments": [],
         "thread": null,
         "also_in_chat": false,
         "thread_info": null,
         "seq": 6,
+    })
+}
+
+pub(crate) fn attachment() -> Value {
+    json!({
+        "id": 3,
+        "name": "plan.pdf",
+        "size": 48213,
+        "content_type": "application/pdf",
+        "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+        "width": null,
+        "height": null,
+        "blurhash": null,
+        "alt": "",
+        "state": "clean",
+        "url": "/messages/api/files/3/plan.pdf",
+        "thumbnails": [],
     })
 }
 

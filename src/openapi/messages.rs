@@ -40,6 +40,7 @@ pub(crate) fn describe(reference: &mut Reference) {
                     "`replies`: also the replies that are only in threads.",
                 )
                 .query("search", text(), "Words, all of which must be found. The answer is that of `search/`.")
+                .query("has", json!({ "type": "string", "const": "file" }), "`file`: only messages with attachments. The answer is that of `search/`.")
                 .matches()
                 .answers_or_page::<FoundView, MessageView>("A page of messages.", examples::message())
                 .errors(&[400])
@@ -73,7 +74,8 @@ pub(crate) fn describe(reference: &mut Reference) {
                 "In all of the caller's chats, newest first. Every word must be found, in any case. `next` and \
                  `previous` use `before`, and lead through all hits.",
             )
-            .query("q", json!({ "type": "string", "minLength": 1 }), "The words. Required, and not blank.")
+            .query("q", json!({ "type": "string", "minLength": 1 }), "The words. Required, and not blank, unless `has` is given.")
+            .query("has", json!({ "type": "string", "const": "file" }), "`file`: only messages with attachments. `q` may then be missing.")
             .query("chat", id(), "Only in this chat.")
             .matches()
             .paged(50)

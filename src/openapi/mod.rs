@@ -13,6 +13,7 @@ mod errors;
 mod events;
 mod examples;
 mod feed;
+mod files;
 mod index;
 mod members;
 mod messages;
@@ -53,11 +54,12 @@ pub async fn show(state: Data<AppState>) -> HandlerResult {
 }
 
 /// Tags with their descriptions, in display order.
-const TAGS: [(&str, &str); 12] = [
+const TAGS: [(&str, &str); 13] = [
     ("Authentication", "Sessions for browsers, and registration if it is open."),
     ("Chats", "Direct messages, groups and rooms."),
     ("Rooms", "Public rooms, and rooms of a host's objects."),
     ("Messages", "Reading, searching, sending, editing and deleting messages."),
+    ("Attachments", "Files of messages: announced, sent as bytes, completed, and then sent with a message."),
     ("Threads", "Replies to a message, apart from the timeline, and messages that mention the caller."),
     ("Reactions", "An emoji is exactly one of Unicode's list for general interchange."),
     ("Activity", "Read markers, unread counts and typing."),
@@ -102,6 +104,7 @@ impl Reference {
         members::describe(&mut self);
         users::describe(&mut self);
         feed::describe(&mut self);
+        files::describe(&mut self);
         server::describe(&mut self);
         let responses = errors::responses(&mut self.components);
         let request_id = json!({ "description": "Identifies the request in the server's log.", "schema": { "type": "string" } });

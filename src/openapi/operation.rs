@@ -161,6 +161,19 @@ impl<'a> Operation<'a> {
         self
     }
 
+    /// Sets a body of any bytes.
+    pub(crate) fn takes_bytes(mut self) -> Self {
+        let content =
+            json!({ "application/octet-stream": { "schema": { "type": "string", "format": "binary" } } });
+        self.value.insert("requestBody".to_owned(), json!({ "required": true, "content": content }));
+        self
+    }
+
+    /// Adds a response of any bytes.
+    pub(crate) fn answers_bytes(self, status: u16, text: &str) -> Self {
+        self.answer(status, text, "*/*", json!({ "type": "string", "format": "binary" }), Value::Null)
+    }
+
     /// Adds a response without a body.
     pub(crate) fn answers_nothing(mut self, status: u16, text: &str) -> Self {
         self.responses().insert(status.to_string(), json!({ "description": text }));
@@ -224,7 +237,7 @@ pub(crate) fn one_of(choices: &[&str]) -> Value {
 
 fn segment_schema(segment: &str) -> Value {
     match segment {
-        "chat" | "message" | "user" | "session" | "token" => id(),
+        "chat" | "file" | "message" | "user" | "session" | "token" => id(),
         // A value with a slash would be another path.
         _ => json!({ "type": "string", "minLength": 1 }),
     }
@@ -233,6 +246,9 @@ fn segment_schema(segment: &str) -> Value {
 fn segment_text(segment: &str) -> &'static str {
     match segment {
         "chat" => "The chat's id.",
+        "file" => "The id of the attachment, and of its upload.",
+        "key" => "The key of the address.",
+        "name" => "Any name.",
         "message" => "The message's id.",
         "user" => "The user's id.",
         "session" => "The session's id.",

@@ -85,6 +85,11 @@ pub(crate) fn describe(reference: &mut Reference) {
             "receipts_max_members": 100,
             "max_message_length": 5000,
             "max_title_length": 255,
+            "uploads": true,
+            "file_max_bytes": 26_214_400,
+            "uploads_pending_max": 5,
+            "attachments_max": 10,
+            "file_types": [],
             "server_version": env!("CARGO_PKG_VERSION"),
         });
         operation.description("For clients, to show the right controls.").answers::<SettingsView>(

@@ -15,6 +15,8 @@ pub enum StartError {
     ListenMetrics { address: SocketAddr, reason: std::io::Error },
     #[error("{0}")]
     Jwt(String),
+    #[error("cannot keep attachments in {folder}: {reason}; give --files another folder")]
+    Files { folder: String, reason: std::io::Error },
     #[error("cannot prepare the database: {0}")]
     Prepare(String),
     #[error(

@@ -3,6 +3,7 @@
 mod cookies;
 mod ending;
 pub mod error;
+mod files;
 mod http;
 mod preparing;
 mod tasks;
@@ -101,6 +102,7 @@ impl Server {
                 PictureProxy::new(links.pictures.clone(), config.picture_proxy_allow.clone(), meter)
             })
             .unzip();
+        let files = preparing::file_store(&config, &kept).await?;
         let services = Services {
             writer: writer.handle(),
             readers: readers.clone(),
@@ -152,6 +154,7 @@ impl Server {
             guest_registrations: Registrations::new(Rate::parse(GUESTS_PER_ADDRESS).expect("it is a rate")),
             sightings: Sightings::default(),
             pictures,
+            files,
             rate_limiter: RateLimiter::new(config.rate_limit, limit_meter),
             bulk_locks: UserLocks::default(),
             purge: Notify::new(),
@@ -170,6 +173,7 @@ impl Server {
         let mut tasks = vec![
             actix_rt::spawn(watch_revocations(state.clone(), watching.clone(), followed)),
             actix_rt::spawn(purge_deleted_chats(state.clone())),
+            actix_rt::spawn(files::clean_up(state.clone())),
             actix_rt::spawn(hand_over_chats(state.clone())),
             actix_rt::spawn(sweep(state.clone())),
             actix_rt::spawn(look_at_hashes(state.clone())),

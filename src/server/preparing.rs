@@ -14,11 +14,12 @@ use crate::{
         secrets::{self, cookie_key},
         sync::Mutex,
     },
+    files::FileStore,
     storage::{
-        Access, DatabaseUrl, ReadPool, ServingLock, StorageMeter, StoragePolicy, Writer,
+        Access, AnyConn, DatabaseUrl, ReadPool, ServingLock, StorageMeter, StoragePolicy, Writer,
         db::migrations,
         maintenance::{restore_epoch, schema_check},
-        tables::settings,
+        tables::{settings, stored_files},
         transaction,
     },
     view::{AddressKey, Links},
@@ -99,6 +100,7 @@ impl Prepared {
             contacts: config.contacts,
             object_rooms: config.object_rooms,
             max_chats_per_user: config.max_chats_per_user,
+            attachments_max: usize::from(config.files.attachments_max),
             keeps_history: config.message_history != MessageHistory::Off,
             content_key: kept.content_key.clone().into_bytes(),
             restored_from: kept.restored_from,
@@ -133,8 +135,24 @@ pub(super) fn links(config: &Config, kept: &StoredKeys) -> Links {
         pictures: Arc::new(Pictures { own: public_url.clone(), hosts: config.picture_hosts.clone() }),
         public_url,
         avatar_key: (config.contacts != Contacts::All).then(|| key.clone()),
-        picture_key: config.picture_proxy.then_some(key),
+        picture_key: config.picture_proxy.then_some(key.clone()),
+        file_key: config.files.folder(&config.database.database_url).map(|_| key),
     }
+}
+
+/// Opens the store of attachments; `None`: there is none. Fails if its folder belongs to another database.
+pub(super) async fn file_store(
+    config: &Config,
+    kept: &StoredKeys,
+) -> Result<Option<Arc<FileStore>>, StartError> {
+    let Some(folder) = config.files.folder(&config.database.database_url) else { return Ok(None) };
+    let name = folder.display().to_string();
+    let store = FileStore::new(folder, kept.file_mark.clone().into(), config.workers());
+    let found = store.folder.clone();
+    let looked = spawn_blocking(move || found.look()).await;
+    let looked = looked.map_err(|error| StartError::Prepare(error.to_string()))?;
+    looked.map_err(|reason| StartError::Files { folder: name, reason })?;
+    Ok(Some(Arc::new(store)))
 }
 
 /// Keys and settings that are stored in the database.
@@ -143,6 +161,8 @@ pub(super) struct StoredKeys {
     pub content_key: String,
     /// Identifies the nodes of this database among others that share a Redis.
     pub deployment: String,
+    /// The mark of the folder of attachments.
+    pub file_mark: String,
     pub restored_from: Seq,
 }
 
@@ -157,11 +177,22 @@ impl StoredKeys {
             let content = settings::get_or_create(conn, "content_key", secrets::draw)?;
             let restored_from = restore_epoch::number(conn)?;
             let deployment = settings::get_or_create(conn, settings::DEPLOYMENT, secrets::draw)?;
-            Ok((session, content, deployment, restored_from))
+            let file_mark = settings::get_or_create(conn, settings::FILE_MARK, secrets::draw)?;
+            if let AnyConn::Sqlite(_) = conn {
+                // Requests of an earlier process have ended with it.
+                stored_files::end_all_writing(conn)?;
+            }
+            Ok((session, content, deployment, file_mark, restored_from))
         });
-        let (session, content_key, deployment, restored_from) =
+        let (session, content_key, deployment, file_mark, restored_from) =
             kept.map_err(|error| StartError::Prepare(error.to_string()))?;
         let secret = config.secret_key.as_deref().unwrap_or(&session);
-        Ok(Self { cookie_key: Key::from(&cookie_key(secret)), content_key, deployment, restored_from })
+        Ok(Self {
+            cookie_key: Key::from(&cookie_key(secret)),
+            content_key,
+            deployment,
+            file_mark,
+            restored_from,
+        })
     }
 }

@@ -168,7 +168,11 @@ pub async fn delete_message(state: &AppState, caller: &Caller, message: MessageI
     }
     let chat = chat_of(state, message).await?;
     let command = Command { chat, by, action: Action::DeleteMessage { message } };
-    if let Answered::Deleted { is_left: true } = state.directory.command(command).await? {
+    let deleted = state.directory.command(command).await?;
+    if let Some(files) = &state.files {
+        files.wake.notify_one();
+    }
+    if let Answered::Deleted { is_left: true } = deleted {
         state.purge.notify_one();
     }
     Ok(())

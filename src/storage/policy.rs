@@ -13,6 +13,8 @@ pub struct StoragePolicy {
     pub object_rooms: ObjectRooms,
     /// Most chats that a user may have created or joined. Staff have no limit.
     pub max_chats_per_user: u32,
+    /// Most attachments that a message may have besides forwarded ones.
+    pub attachments_max: usize,
     /// Whether the texts of messages before their edits are kept.
     pub keeps_history: bool,
     /// HMAC key of the content hashes, which distinguish a retried message from another one under its client
@@ -32,6 +34,7 @@ impl StoragePolicy {
             contacts: Contacts::All,
             object_rooms: ObjectRooms::Anyone,
             max_chats_per_user: u32::MAX,
+            attachments_max: 10,
             keeps_history: false,
             content_key: Vec::new(),
             restored_from: 0,

@@ -1,4 +1,4 @@
-//! URLs of this server in JSON: those of pictures.
+//! URLs of this server in JSON: those of pictures. The signatures of all kinds of URLs.
 
 use std::{fmt, sync::Arc};
 
@@ -22,6 +22,8 @@ pub struct Links {
     /// Signs URLs of proxied pictures; set if this server fetches other hosts' pictures. Only pictures whose
     /// URL it has signed are fetched.
     pub picture_key: Option<AddressKey>,
+    /// Signs the addresses at which uploads are received, and links to files. `None`: there are none.
+    pub file_key: Option<AddressKey>,
 }
 
 /// Key that signs picture URLs. Each kind of URL signs a text that no other kind does.
@@ -45,11 +47,11 @@ impl AddressKey {
         mac
     }
 
-    fn sign(&self, text: &str) -> String {
+    pub(super) fn sign(&self, text: &str) -> String {
         URL_SAFE_NO_PAD.encode(self.mac(text).finalize().into_bytes())
     }
 
-    fn has_signed(&self, text: &str, signature: &str) -> bool {
+    pub(super) fn has_signed(&self, text: &str, signature: &str) -> bool {
         URL_SAFE_NO_PAD.decode(signature).is_ok_and(|bytes| self.mac(text).verify_slice(&bytes).is_ok())
     }
 }

@@ -9,7 +9,7 @@ use utoipa::{
     openapi::schema::{Array, ArrayBuilder},
 };
 
-use super::{Links, Part, UserView, render_raw};
+use super::{AttachmentView, Links, Part, UserView, render_raw};
 use crate::core::model::{
     ChatId, Forwarded, Message, MessageId, Quote, Reaction, Seq, ThreadInfo, Timestamp, UserCard, UserId,
     mentions::Mentions,
@@ -53,6 +53,8 @@ pub struct MessageView<'a> {
     /// The mentions.
     #[schema(value_type = Mentions)]
     mentions: &'a RawValue,
+    /// The files that it shows; empty in a tombstone.
+    attachments: Vec<AttachmentView<'a>>,
     /// Only in the answer to a request: ids of mentioned users who are not active members. They are not stored.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
@@ -93,12 +95,12 @@ struct ForwardedView<'a> {
 
 impl<'a> MessageView<'a> {
     pub fn new(message: &'a Message, links: &Links) -> Self {
-        Self::by(message, |user| Part::New(UserView::new(user, links)))
+        Self::by(message, links, |user| Part::New(UserView::new(user, links)))
     }
 
     /// Creates the view of a message with its sender already rendered.
     pub fn said(message: &'a Message, senders: &'a Senders) -> Self {
-        Self::by(message, |user| senders.get(user))
+        Self::by(message, &senders.links, |user| senders.get(user))
     }
 
     /// Adds the private part of the custom data, for staff.
@@ -109,7 +111,11 @@ impl<'a> MessageView<'a> {
         self
     }
 
-    fn by(message: &'a Message, card: impl Fn(&'a UserCard) -> Part<'a, UserView<'a>>) -> Self {
+    fn by(
+        message: &'a Message,
+        links: &Links,
+        card: impl Fn(&'a UserCard) -> Part<'a, UserView<'a>>,
+    ) -> Self {
         let quoted = |quote: &'a Quote| QuoteView {
             id: quote.id,
             sender: card(&quote.sender),
@@ -137,6 +143,7 @@ impl<'a> MessageView<'a> {
             reply_to: message.reply_to.as_deref().map(quoted),
             forwarded_from: message.forwarded_from.as_deref().map(forwarded),
             mentions: raw(message.mentions.as_deref()).unwrap_or(&NO_MENTIONS),
+            attachments: message.attachments.iter().map(|shown| AttachmentView::new(shown, links)).collect(),
             mentions_ignored: None,
             thread: message.thread,
             also_in_chat: message.is_also_in_chat(),
@@ -155,7 +162,10 @@ pub(super) fn raw(json: Option<&str>) -> Option<&RawValue> {
 }
 
 /// Rendered senders of a page of messages and of what they quote, each rendered once.
-pub struct Senders(Vec<(UserId, Box<RawValue>)>);
+pub struct Senders {
+    rendered: Vec<(UserId, Box<RawValue>)>,
+    links: Links,
+}
 
 impl Senders {
     pub fn of<'a>(messages: impl IntoIterator<Item = &'a Message>, links: &Links) -> Self {
@@ -171,11 +181,11 @@ impl Senders {
                 senders.push((sender.id, render_raw(&UserView::new(sender, links))));
             }
         }
-        Self(senders)
+        Self { rendered: senders, links: links.clone() }
     }
 
     fn get(&self, user: &UserCard) -> Part<'_, UserView<'_>> {
-        let found = self.0.iter().find(|(id, _)| *id == user.id);
+        let found = self.rendered.iter().find(|(id, _)| *id == user.id);
         Part::Json(found.map_or(RawValue::NULL, |(_, json)| json))
     }
 }

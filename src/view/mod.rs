@@ -1,14 +1,17 @@
 //! The JSON that clients get: one shape for each thing, the same over REST and WebSocket.
 
+mod attachment;
 mod chat;
 mod credential;
 mod event;
+pub mod file_links;
 pub mod frames;
 mod links;
 mod message;
 mod unread;
 mod user;
 
+pub use attachment::AttachmentView;
 pub use chat::{ChatForAll, ChatView, MemberView, Perspective, title as chat_title};
 pub use credential::{AccessTokenView, SessionView, UseView};
 pub use event::{Frame, LiveEvent, MessageFrame};

@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use super::server_frame::{AnswerFrame, error_frame};
 use crate::{
     core::model::{
-        ChatId, FieldErrors, MessageId,
+        AttachmentId, ChatId, FieldErrors, MessageId,
         command::ReactIntent,
         mentions::Mentions,
         text::{NULL, REQUIRED},
@@ -64,6 +64,10 @@ pub(crate) struct ClientFrame {
     #[serde(default)]
     #[schema(value_type = Option<MessageId>)]
     pub(super) forward: Field,
+    /// Ids of the sender's complete uploads for this chat.
+    #[serde(default)]
+    #[schema(value_type = Option<Vec<AttachmentId>>, max_items = 30)]
+    pub(super) attachments: Field,
     /// Data of the host for the message. An edit merges it.
     #[serde(default)]
     #[schema(value_type = Option<HashMap<String, serde_json::Value>>)]

@@ -144,6 +144,7 @@ async fn run_command(client: &Client, frame: ClientFrame) -> Result<Ack, ApiErro
                 thread: frame.thread.clone(),
                 also_in_chat: frame.also_in_chat.clone(),
                 forward: frame.forward.clone(),
+                attachments: frame.attachments.clone(),
                 custom: frame.custom.clone(),
             };
             message(messages::post_message(state, caller, frame.chat()?, fields.check().into()).await?)

@@ -64,11 +64,11 @@ fn every_component_has_a_name_that_is_a_type() {
 
 #[test]
 fn every_operation_is_named_by_a_verb_and_an_object() {
-    const VERBS: [&str; 33] = [
+    const VERBS: [&str; 35] = [
         "sign", "register", "get", "list", "create", "replace", "update", "delete", "mark", "send", "search",
         "toggle", "add", "remove", "join", "leave", "start", "sync", "stream", "open", "block", "unblock",
         "receive", "change", "react", "revoke", "claim", "pin", "unpin", "save", "follow", "unfollow",
-        "close",
+        "close", "complete", "cancel",
     ];
     let openapi = openapi::openapi();
     let operations =
@@ -203,8 +203,14 @@ fn every_body_has_one_media_type_and_every_object_in_it_a_name() {
     for (path, item) in openapi::openapi()["paths"].as_object().unwrap() {
         for (method, operation) in item.as_object().unwrap() {
             if let Some(content) = operation["requestBody"]["content"].as_object() {
-                assert_eq!(content.keys().collect::<Vec<_>>(), ["application/json"], "{method} {path}");
-                assert!(content["application/json"]["schema"]["$ref"].is_string(), "{method} {path}");
+                let kinds: Vec<&String> = content.keys().collect();
+                // The bytes of a file are no object.
+                if path.starts_with("/messages/uploads/") {
+                    assert_eq!(kinds, ["application/octet-stream"], "{method} {path}");
+                } else {
+                    assert_eq!(kinds, ["application/json"], "{method} {path}");
+                    assert!(content["application/json"]["schema"]["$ref"].is_string(), "{method} {path}");
+                }
             }
             for parameter in operation["parameters"].as_array().into_iter().flatten() {
                 assert!(parameter["schema"]["type"].is_string(), "{method} {path}: {parameter}");

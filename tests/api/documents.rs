@@ -30,6 +30,8 @@ struct Reader {
     visitor: User,
     cookie: String,
     key: String,
+    /// Where the bytes of the latest upload go.
+    put_url: String,
 }
 
 #[actix_rt::test(system = "crate::System")]
@@ -45,13 +47,15 @@ async fn every_example_of_the_page_gives_what_the_page_says() {
         String::from_utf8(done.stdout).unwrap().trim().to_owned()
     };
     program(&["demo"]);
+    let folder = tempfile::tempdir().unwrap();
     let key = program(&["token", "create", "alice"]);
     let open = |config: &mut greenroom::config::Config| {
         config.registration = greenroom::config::Registration::Open;
+        config.files.files = Some(folder.path().join("files"));
     };
     let server = Server::start_on(database, open).await;
     let visitor = server.anonymous().with("Host", "localhost:8000");
-    let mut reader = Reader { visitor, cookie: String::new(), key };
+    let mut reader = Reader { visitor, cookie: String::new(), key, put_url: String::new() };
     let mut done = 0;
     for (_, block) in blocks().iter().filter(|(kind, _)| *kind == "console") {
         for example in block.split("$ ").skip(1) {
@@ -102,6 +106,9 @@ fn every_example_of_a_frame_or_an_object_is_as_it_is_described() {
 impl Reader {
     async fn tries(&mut self, command: &str, expected: &str) {
         let reply = self.curl(command).await;
+        if let Some(put_url) = reply.json["put_url"].as_str() {
+            put_url.clone_into(&mut self.put_url);
+        }
         if command.contains("/logout/") {
             // The following examples are alice's again.
             let form = b"username=alice&password=greenroom".to_vec();
@@ -118,7 +125,8 @@ impl Reader {
 
     /// Executes a curl command.
     async fn curl(&mut self, command: &str) -> Reply {
-        let mut words: VecDeque<String> = words(&command.replace("$KEY", &self.key)).into();
+        let mut words: VecDeque<String> =
+            words(&command.replace("$KEY", &self.key).replace("$PUT_URL", &self.put_url)).into();
         assert_eq!(words.pop_front().as_deref(), Some("curl"), "{command}");
         let mut user = self.visitor.clone();
         let (mut method, mut kind, mut body, mut path) =
@@ -138,6 +146,7 @@ impl Reader {
                     let (name, value) = header.split_once(": ").unwrap();
                     user = user.with(name, value);
                 }
+                "--data-binary" => body = words.pop_front().unwrap(),
                 "-d" | "--json" => {
                     kind = Some(if word == "-d" {
                         "application/x-www-form-urlencoded"

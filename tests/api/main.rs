@@ -4,6 +4,7 @@
 mod support;
 
 mod assets;
+mod attachments;
 mod awkward;
 mod blocks;
 mod bursts;

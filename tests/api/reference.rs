@@ -36,7 +36,8 @@ fn routes() -> BTreeMap<String, BTreeSet<String>> {
     let outside = outside
         .replace("at(BASE)", "at(\"/messages/api\")")
         .replace("at(&format!(\"{BASE}", "at(\"(/messages/api");
-    let outside = outside.replace("at(\"(", "at(\"").replace("\"))", "\")");
+    let outside =
+        outside.replace("at(\"(", "at(\"").replace("\"))", "\")").replace("{{", "{").replace("}}", "}");
     let mut found = BTreeMap::new();
     for (base, text) in [("", outside.as_str()), ("/messages/api", api)] {
         for route in text.split("at(\"").skip(1) {

@@ -45,8 +45,13 @@ fn fill(conn: &mut AnyConn, chat: ChatId, sender: UserId, messages: i64, text: &
 /// Returns the steps of a search, and how many messages it found.
 fn cost(conn: &mut AnyConn, user: i64, query: &str) -> (u64, usize) {
     let words = Words::of(query).unwrap();
-    let question =
-        SearchRequest { words, chat: None, after: 0, page: RequestedPage::From { skip: 0, size: 50 } };
+    let question = SearchRequest {
+        words,
+        has_file: false,
+        chat: None,
+        after: 0,
+        page: RequestedPage::From { skip: 0, size: 50 },
+    };
     let before = steps();
     let found =
         transaction(conn, |conn| pages::page(conn, &StoragePolicy::for_tools(), UserId(user), &question))
@@ -135,7 +140,13 @@ fn a_search_that_costs_too_much_is_cut_short_and_goes_on_from_there() {
     );
     let (mut page, mut found, mut pages) = (RequestedPage::From { skip: 0, size: 10 }, Vec::new(), 0);
     loop {
-        let question = SearchRequest { words: Words::of("needle").unwrap(), chat: None, after: 0, page };
+        let question = SearchRequest {
+            words: Words::of("needle").unwrap(),
+            has_file: false,
+            chat: None,
+            after: 0,
+            page,
+        };
         let before = steps();
         let answer =
             transaction(conn, |conn| pages::page(conn, &StoragePolicy::for_tools(), UserId(1), &question))
@@ -194,8 +205,13 @@ fn a_search_for_all_words_of_long_messages_is_cut_short_as_well() {
     let query: Vec<String> = letters.chunks(2).map(|word| word.iter().collect()).collect();
     let (mut page, mut found) = (RequestedPage::From { skip: 0, size: 10 }, 0);
     loop {
-        let question =
-            SearchRequest { words: Words::of(&query.join(" ")).unwrap(), chat: None, after: 0, page };
+        let question = SearchRequest {
+            words: Words::of(&query.join(" ")).unwrap(),
+            has_file: false,
+            chat: None,
+            after: 0,
+            page,
+        };
         let answer =
             transaction(conn, |conn| pages::page(conn, &StoragePolicy::for_tools(), UserId(1), &question))
                 .unwrap();

@@ -62,7 +62,7 @@ fn posts(conn: &mut AnyConn, chat: i64, by: i64, text: &str) -> Option<i64> {
 /// Runs a search as a user and returns a page.
 fn asks(conn: &mut AnyConn, user: i64, query: &str, chat: Option<i64>, page: RequestedPage) -> SearchPage {
     let words = Words::of(query).unwrap();
-    let question = SearchRequest { words, chat: chat.map(ChatId), after: 0, page };
+    let question = SearchRequest { words, has_file: false, chat: chat.map(ChatId), after: 0, page };
     pages::page(conn, &StoragePolicy::for_tools(), UserId(user), &question).unwrap()
 }
 

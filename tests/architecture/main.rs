@@ -31,7 +31,7 @@ const LAYERS: &[&[&str]] = &[
     &["net"],
     &["chat"],
     &["presence", "config"],
-    &["hub", "rate_limit", "bus", "pictures"],
+    &["hub", "rate_limit", "bus", "pictures", "files"],
     &["view", "input", "error", "paths"],
     &["load"],
     &["storage/maintenance"],

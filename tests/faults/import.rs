@@ -19,6 +19,7 @@ use crate::{
     program::{Program, command, fails, greenroom, without_progress},
     support::{
         Server, User,
+        attachments::{announces, shares, uploads},
         awkward::{AWKWARD, places},
         database::{Cluster, Database},
         encoded,
@@ -174,6 +175,11 @@ impl World {
             ann.call("PUT", &path, None).await.expect(200);
         }
         Self::replies_and_mentions([ann, bob, eve], team, &messages[41]).await;
+        let file = uploads(bob, team, "plan.txt", "a plan: 字".as_bytes()).await;
+        let message = shares(bob, team, "", &[&file]).await;
+        let copy = json!({"content": "see", "forward": message["id"]});
+        bob.post(&format!("chats/{dm}/messages/"), copy).await.expect(201);
+        announces(bob, team, "pending", 5).await.expect(201);
         for person in [ann, bob] {
             let body =
                 json!({"content": format!("begun by {} ", person.name), "reply_to": messages[40]["id"]});

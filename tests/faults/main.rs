@@ -5,6 +5,7 @@
 mod support;
 
 mod actors;
+mod attachments;
 mod audit;
 mod autobahn;
 mod backup;

@@ -106,6 +106,7 @@ impl World {
         all.extend(self.crowds());
         all.extend(self.threads());
         all.extend(self.many_chats());
+        all.extend(self.attachments());
         all.extend(self.credentials());
         all.extend(custom_values());
         all.push("UPDATE chats SET guest_access = 'read' WHERE is_public".to_owned());
@@ -115,7 +116,16 @@ impl World {
             people,
         ));
         if let DatabaseUrl::Postgres(_) = self.url {
-            for table in ["users", "chats", "message_ids", "tokens", "revocations", "search_changes"] {
+            for table in [
+                "users",
+                "chats",
+                "message_ids",
+                "tokens",
+                "revocations",
+                "search_changes",
+                "attachments",
+                "stored_files",
+            ] {
                 all.push(format!(
                     "SELECT setval(pg_get_serial_sequence('{table}', 'id'), (SELECT coalesce(max(id), 1) FROM {table}))"
                 ));
@@ -125,6 +135,45 @@ impl World {
     }
 
     /// Returns the statements for the three long histories and the deleted one.
+    /// Attachments of a long history and of a deleted chat, uploads of many users, and files to be deleted.
+    fn attachments(&self) -> Vec<String> {
+        let (messages, people) = (self.messages, self.people);
+        let attachment = "id, file_id, chat_id, user_id, message_id, state, name, size, content_type, alt, created_at, expires_at";
+        let shown = r#"{"id":' || pos || ',"name":"a","size":1,"content_type":"text/plain","sha256":"","width":null,"height":null,"blurhash":null,"alt":"","state":"clean","thumbnails":[]}"#;
+        vec![
+            counted(
+                "INSERT INTO stored_files (id, user_id, size, reference_count) SELECT i, 2, 1, 1 FROM n \
+                 UNION ALL SELECT 1000000 + i, 2, 1, 1 FROM n UNION ALL SELECT 2000000 + i, 2, 1, 0 FROM n",
+                messages,
+            ),
+            counted(
+                &format!(
+                    "INSERT INTO attachments ({attachment}) \
+                     SELECT i, i, 1, 2, {} + i, 'clean', 'a', 1, 'text/plain', '', 1, 1 FROM n UNION ALL \
+                     SELECT 1000000 + i, 1000000 + i, 300000, 2, {} + i, 'clean', 'a', 1, 'text/plain', '', 1, 1 FROM n",
+                    self.message(HISTORY, 0).0,
+                    self.message(DOOMED, 0).0,
+                ),
+                messages,
+            ),
+            format!("UPDATE messages SET attachments = '[{shown}]' WHERE chat_id = 1 AND pos <= 40"),
+            counted(
+                "INSERT INTO stored_files (id, user_id, size, reference_count) SELECT 3000000 + i, 1000 + i, 1, 1 FROM n \
+                 UNION ALL SELECT 4000000 + i, 1000 + i, 1, 1 FROM n",
+                people,
+            ),
+            counted(
+                &format!(
+                    "INSERT INTO attachments ({attachment}) \
+                     SELECT 3000000 + i, 3000000 + i, 4, 1000 + i, CAST(NULL AS BIGINT), 'pending', 'a', 1, '', '', 1, 9000000000000000 FROM n \
+                     UNION ALL SELECT 4000000 + i, 4000000 + i, 4, 1000 + i, CAST(NULL AS BIGINT), 'clean', 'a', 1, '', '', 1, 1 FROM n"
+                ),
+                people,
+            ),
+            counted("INSERT INTO file_usage (user_id, bytes) SELECT 1000 + i, 2 FROM n", people),
+        ]
+    }
+
     fn histories(&self) -> Vec<String> {
         let messages = self.messages;
         let mut all = Vec::new();

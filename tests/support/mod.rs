@@ -3,6 +3,7 @@
 
 #![allow(dead_code, unused_imports, reason = "each suite uses a part of it")]
 
+pub(crate) mod attachments;
 pub(crate) mod awkward;
 pub(crate) mod database;
 pub(crate) mod event_stream;

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use utoipa::ToSchema;
 
 use super::{
-    ChatId, ChatKind, Custom, CustomChange, GuestAccess, HostObject, MessageId, NewDraft, NotifyLevel, Role,
-    Timestamp, UserCard, UserId,
+    AttachmentId, ChatId, ChatKind, Custom, CustomChange, GuestAccess, HostObject, MessageId, NewDraft,
+    NotifyLevel, Role, Timestamp, UserCard, UserId,
     emoji::Emoji,
     mentions::NewMentions,
     text::{ClientId, MessageBody, Title},
@@ -152,6 +152,8 @@ pub struct NewMessage {
     pub also_in_chat: bool,
     /// The message whose text is copied. The body may then be empty.
     pub forward: Option<MessageId>,
+    /// The sender's complete uploads for the chat, each once.
+    pub attachments: Vec<AttachmentId>,
     pub custom: Custom,
 }
 
@@ -173,6 +175,7 @@ impl From<MessageBody> for NewMessage {
             also_in_chat: false,
             mentions: None,
             forward: None,
+            attachments: Vec::new(),
             custom: Custom::default(),
         }
     }

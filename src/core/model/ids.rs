@@ -54,6 +54,15 @@ id! {
 }
 
 id! {
+    /// The id of an attachment, and of its upload before.
+    AttachmentId
+}
+id! {
+    /// The id of a file in the store. Forwarded copies of an attachment share it.
+    FileId
+}
+
+id! {
     /// Identifies a session to its user; it is not the secret in the cookie.
     SessionId
 }

@@ -1,5 +1,6 @@
 //! Domain types and rules without I/O: records, validated texts, commands, events and permissions.
 
+pub mod attachments;
 pub mod cached_chat;
 pub mod case_folding;
 pub mod command;
@@ -24,6 +25,7 @@ pub mod threads;
 pub mod time;
 mod visible;
 
+pub use attachments::{AltText, Attachment, AttachmentState, FileName, Sha256Hex, Thumbnail};
 pub use cached_chat::{CachedChat, ChatForViewer, ChatJson};
 pub use command::{Command, NewMessage};
 pub use contacts::{Contacts, ObjectRooms};
@@ -32,7 +34,7 @@ pub use custom::{Custom, CustomChange};
 pub use draft::{Draft, DraftChanged, NewDraft};
 pub use event::{Change, Event};
 pub use guests::{GuestAccess, Guests};
-pub use ids::{ChatId, JoinCount, MessageId, Pos, Seq, SessionId, TokenId, UserId};
+pub use ids::{AttachmentId, ChatId, FileId, JoinCount, MessageId, Pos, Seq, SessionId, TokenId, UserId};
 pub use notify::NotifyLevel;
 pub use pictures::{PictureHost, Pictures};
 pub use records::{

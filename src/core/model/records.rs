@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{ChatId, Custom, GuestAccess, MessageId, NotifyLevel, Pos, Seq, Timestamp, UserId};
+use super::{Attachment, ChatId, Custom, GuestAccess, MessageId, NotifyLevel, Pos, Seq, Timestamp, UserId};
 
 /// The public profile of a user.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -249,6 +249,9 @@ pub struct Message {
     /// Rendered JSON of [`super::mentions::Mentions`]; `None` for none.
     #[serde(default)]
     pub mentions: Option<String>,
+    /// The files that it shows; empty on a tombstone.
+    #[serde(default)]
+    pub attachments: Vec<Attachment>,
     /// The root of the thread that it is in.
     #[serde(default)]
     pub thread: Option<MessageId>,

@@ -1,6 +1,6 @@
 //! Timestamps, and the only place where the current time is read.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use chrono::{DateTime, Datelike, NaiveDate, NaiveTime, SecondsFormat, Utc};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
@@ -41,6 +41,11 @@ impl Timestamp {
         }
         let moment = NaiveDate::parse_from_str(text, "%Y-%m-%d").ok()?.and_time(NaiveTime::MIN).and_utc();
         (1..=9999).contains(&moment.year()).then(|| Self(moment.timestamp_micros()))
+    }
+
+    /// Returns the moment after a duration.
+    pub fn after(self, duration: Duration) -> Self {
+        self.plus(i64::try_from(duration.as_micros()).unwrap_or(i64::MAX))
     }
 
     /// Returns the moment `micros` later.

@@ -24,6 +24,11 @@ impl Words {
         (!words.is_empty()).then_some(Self { words, matching: Matching::default() })
     }
 
+    /// Returns no words, which match every text.
+    pub fn none() -> Self {
+        Self { words: Vec::new(), matching: Matching::default() }
+    }
+
     /// Returns the words with another way of matching.
     pub fn matching(self, matching: Matching) -> Self {
         Self { matching, ..self }

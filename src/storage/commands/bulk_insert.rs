@@ -12,17 +12,14 @@ use super::{
 };
 use crate::{
     core::model::{
-        Chat, ChatId, MessageId, Pos, Refusal, Role,
+        Attachment, Chat, ChatId, MessageId, Pos, Refusal, Role,
         event::Done,
         permission::{Ability, Subject, authorize},
     },
     storage::{
         AnyConn, StorageError, StoragePolicy,
         db::sql::sql,
-        tables::{
-            messages::{Posted, UnstoredMessage},
-            sent_counts,
-        },
+        tables::{client_ids::Posted, messages::UnstoredMessage, sent_counts},
     },
 };
 
@@ -59,7 +56,7 @@ pub(super) fn post_all(
         {
             outcomes.push(Some(Err(refusal.into())));
         } else {
-            let referred = match references.find(conn, post) {
+            let referred = match references.find(conn, policy, post) {
                 Err(StorageError::Refused(refusal)) => {
                     outcomes.push(Some(Err(refusal.into())));
                     continue;
@@ -72,8 +69,8 @@ pub(super) fn post_all(
         }
     }
     let mut stored = Vec::with_capacity(new.len());
-    for (UnstoredMessage { message, mentions, .. }, role) in store(conn, new, chats)?.into_iter().zip(roles) {
-        let linked = references.roots.link(conn, &message, mentions)?;
+    for (new, role) in store(conn, new, chats)?.into_iter().zip(roles) {
+        let (message, linked) = references.link(conn, new)?;
         stored.push(chats.get(&message.chat).map(|chat| posted(message, linked, chat, role)));
     }
     references.roots.store(conn)?;
@@ -99,7 +96,7 @@ fn post_decided(
         if !is_decided(conn, post, chat)? {
             return Ok(None);
         }
-        let referred = match references.find(conn, post) {
+        let referred = match references.find(conn, policy, post) {
             // It may be a retry of what was posted before the quoted message was deleted.
             Err(StorageError::Refused(_)) if post.new.client_id.is_some() => return Ok(None),
             Err(StorageError::Refused(refusal)) => {
@@ -118,8 +115,8 @@ fn post_decided(
         return Ok(None);
     }
     let mut stored = Vec::with_capacity(expected);
-    for UnstoredMessage { message, mentions, .. } in messages {
-        let Linked { thread, own, mentions_ignored } = references.roots.link(conn, &message, mentions)?;
+    for new in messages {
+        let (message, Linked { thread, own, mentions_ignored }) = references.link(conn, new)?;
         stored.push(Ok(Done { mentions_ignored, ..Done::posted(message, thread, own) }));
     }
     references.roots.store(conn)?;
@@ -207,12 +204,14 @@ fn insert(
 ) -> Result<Vec<MessageId>, StorageError> {
     let messages = || new.iter().map(|new| &new.message);
     let forwarded = || messages().map(|message| message.forwarded_from.as_ref());
+    let attachments: Vec<Option<String>> =
+        messages().map(|message| Attachment::stored_list(&message.attachments)).collect();
     let stored = sql!(
         // The subquery with LIMIT is a key lookup, whatever the planner's statistics say.
         "WITH asked AS ( \
-            SELECT n.* FROM unnest(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) WITH ORDINALITY \
+            SELECT n.* FROM unnest(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) WITH ORDINALITY \
             AS n (chat_id, pos, sender_id, content, created_at, seq, client_id, content_hash, custom, reply_to, forwarded_sender_id, \
-            forwarded_content, thread_id, mentions, number) \
+            forwarded_content, thread_id, mentions, attachments, number) \
          ), new AS ( \
             SELECT nextval('message_ids_id_seq') AS id, a.* FROM asked a WHERE NOT EXISTS ( \
                 SELECT 1 FROM asked r CROSS JOIN LATERAL (SELECT 1 FROM messages m WHERE m.chat_id = r.chat_id \
@@ -222,10 +221,10 @@ fn insert(
          ), stored AS ( \
             INSERT INTO messages (chat_id, pos, id, sender_id, content, created_at, updated_at, is_edited, \
             is_deleted, created_seq, seq, client_id, content_hash, reactions, custom, reply_to, \
-            forwarded_sender_id, forwarded_content, thread_id, mentions) \
+            forwarded_sender_id, forwarded_content, thread_id, mentions, attachments) \
             SELECT chat_id, pos, id, sender_id, content, created_at, created_at, FALSE, \
             FALSE, seq, seq, client_id, content_hash, '[]', custom, reply_to, \
-            forwarded_sender_id, forwarded_content, thread_id, mentions FROM new \
+            forwarded_sender_id, forwarded_content, thread_id, mentions, attachments FROM new \
          ), moved AS ( \
             UPDATE chats c SET updated_at = n.updated_at, seq = n.seq, last_pos = n.pos, last_live_pos = n.live_pos, \
             reply_count = n.replies FROM unnest(?, ?, ?, ?, ?, ?) AS n (id, updated_at, seq, pos, live_pos, replies) \
@@ -245,6 +244,7 @@ fn insert(
         forwarded().map(|forwarded| forwarded.map(|forwarded| forwarded.content.as_str())).collect::<Vec<_>>(),
         messages().map(|message| message.thread.map(|root| root.0)).collect::<Vec<_>>(),
         messages().map(|message| message.mentions.as_deref()).collect::<Vec<_>>(),
+        attachments.iter().map(Option::as_deref).collect::<Vec<_>>(),
         ids(chats.iter().map(|chat| chat.id.0)),
         ids(chats.iter().map(|chat| chat.updated_at.0)),
         ids(chats.iter().map(|chat| chat.seq)),

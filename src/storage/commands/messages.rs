@@ -3,7 +3,7 @@
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
-use super::{mentions, outcome::take_number, threads};
+use super::{detach, mentions, outcome::take_number, threads};
 use crate::{
     core::model::{
         Change, Chat, ChatId, Command, Custom, FieldErrors, Forwarded, Lane, Message, MessageId, NewMessage,
@@ -18,10 +18,13 @@ use crate::{
         AnyConn, StorageError, StoragePolicy,
         queries::membership::{self, Membership},
         tables::{
-            chats, members,
+            attachments::Attached,
+            chats,
+            client_ids::{self, Posted},
+            members,
             mentions::ResolvedMentions,
             message_versions,
-            messages::{self, Posted, UnstoredMessage},
+            messages::{self, UnstoredMessage},
             pins, reactions, tombstones,
         },
     },
@@ -52,6 +55,7 @@ pub(super) struct Referred {
     pub(super) quote: Option<Quote>,
     pub(super) forwarded: Option<Forwarded>,
     pub(super) mentions: Option<Box<ResolvedMentions>>,
+    pub(super) attached: Option<Box<Attached>>,
     /// When the thread's latest reply was posted.
     pub(super) last_reply_at: Option<Timestamp>,
 }
@@ -107,12 +111,18 @@ impl<'a> Post<'a> {
             reply_to: referred.quote.map(Box::new),
             forwarded_from: referred.forwarded.map(Box::new),
             mentions: referred.mentions.as_ref().and_then(|resolved| resolved.mentions.stored()),
+            attachments: referred.attached.as_ref().map(|attached| attached.list.clone()).unwrap_or_default(),
             thread: self.new.thread,
             thread_info: None,
             read_by: vec![self.sender.id],
             read_count: 1,
         };
-        UnstoredMessage { message, mentions: referred.mentions, content_hash: self.content_hash(policy) }
+        UnstoredMessage {
+            message,
+            mentions: referred.mentions,
+            attached: referred.attached,
+            content_hash: self.content_hash(policy),
+        }
     }
 
     /// Returns the keyed hash of what makes a retry the same message. `None` without a client id: only a post with one can be
@@ -130,7 +140,7 @@ pub(super) fn repeated(
     post: &Post,
 ) -> Result<Option<Done>, StorageError> {
     let Some(client_id) = &post.new.client_id else { return Ok(None) };
-    let earlier = messages::by_client_id(conn, chat.id, post.sender.id, client_id.as_str())?;
+    let earlier = client_ids::by_client_id(conn, chat.id, post.sender.id, client_id.as_str())?;
     earlier.map(|earlier| repeat_of(conn, policy, chat, &earlier, post)).transpose()
 }
 
@@ -168,7 +178,8 @@ pub(crate) fn edit(
         membership::authorized(conn, chat.id, by, Ability::MentionAll)?;
     }
     message.note_readers(&members::readers(conn, &chat, policy.receipts_max_members)?);
-    if edit.body.as_ref().is_some_and(|body| body.as_str().is_empty()) && message.forwarded_from.is_none() {
+    let has_more = message.forwarded_from.is_some() || !message.attachments.is_empty();
+    if edit.body.as_ref().is_some_and(|body| body.as_str().is_empty()) && !has_more {
         return Err(FieldErrors::of("content", BLANK).into());
     }
     let body = edit.body.as_ref().filter(|body| body.as_str() != message.content);
@@ -223,6 +234,8 @@ pub(crate) fn delete(
     message.updated_at = Timestamp::now().max(message.updated_at);
     messages::mark_deleted(conn, (chat.id, message.pos), message.seq, message.updated_at)?;
     message_versions::clear(conn, chat.id, message.id)?;
+    detach::drop_all(conn, &message.attachments)?;
+    message.attachments.clear();
     let unpinned = unpin(conn, &chat, message.id)?;
     let is_left = reactions::clear(conn, (chat.id, message.id))?;
     if message.is_in_timeline() {
@@ -293,6 +306,10 @@ fn content_hash(policy: &StoragePolicy, new: &NewMessage) -> Vec<u8> {
             mac.update(&[mark]);
             mac.update(&id.0.to_be_bytes());
         }
+    }
+    for id in &new.attachments {
+        mac.update(&[0xfc]);
+        mac.update(&id.0.to_be_bytes());
     }
     mac.finalize().into_bytes().to_vec()
 }

@@ -1,11 +1,13 @@
 //! The transaction of each command: lock the chat, load it, decide, take the next sequence number, write. All
 //! refusals happen before the first write.
 
+mod attach;
 mod batch;
 pub mod blocking;
 mod bulk_insert;
 mod chats;
 mod decided;
+mod detach;
 mod drafts;
 pub mod external_users;
 mod generated_name;
@@ -27,6 +29,7 @@ pub mod standing;
 pub mod succession;
 mod take_over;
 mod threads;
+pub mod uploads;
 pub mod user_import;
 
 use super::{AnyConn, StorageError, StoragePolicy, tables::locks};

@@ -78,7 +78,7 @@ fn post_one(
         }
         looked_up = role;
     }
-    let referred = match references.find(conn, post) {
+    let referred = match references.find(conn, policy, post) {
         // A retry of what was posted before the deletion is answered.
         Err(StorageError::Refused(refusal)) => {
             return repeated(conn, policy, chat, post)?.ok_or_else(|| refusal.into());
@@ -92,8 +92,8 @@ fn post_one(
         *chat = before;
         return repeated(conn, policy, chat, post)?.ok_or_else(|| Refusal::Internal.into());
     }
-    let linked = references.roots.link(conn, &new.message, new.mentions)?;
-    Ok(posted(new.message, linked, chat, looked_up))
+    let (message, linked) = references.link(conn, new)?;
+    Ok(posted(message, linked, chat, looked_up))
 }
 
 /// Returns whether a post has a place in the chat's timeline.

@@ -15,7 +15,7 @@ use crate::{
         AnyConn, StorageError, StoragePolicy,
         queries::chat_snapshot,
         tables::{
-            blocks, chats, drafts, follows, join_counts, members, mentions, merged_guests,
+            attachments, blocks, chats, drafts, follows, join_counts, members, mentions, merged_guests,
             sent_counts::{self, BLOCK},
             tombstones, users,
         },
@@ -177,6 +177,7 @@ fn hand_over_place(
     }
     members::leave(conn, chat.id, guest, chat.seq)?;
     let drafts = drafts::hand_over(conn, &chat, (guest, user))?;
+    attachments::hand_over(conn, chat.id, (guest, user))?;
     let ever_had_admin = chat.kind == ChatKind::Group || members::has_admin(conn, chat.id)?;
     if ever_had_admin && let Some(heir) = succession::hand_over(conn, &chat)? {
         changed.push(heir);

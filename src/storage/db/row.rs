@@ -19,7 +19,9 @@ use diesel::{
     sqlite::Sqlite,
 };
 
-use crate::core::model::{ChatId, ChatKind, GuestAccess, MessageId, NotifyLevel, Role, Timestamp, UserId};
+use crate::core::model::{
+    AttachmentId, ChatId, ChatKind, FileId, GuestAccess, MessageId, NotifyLevel, Role, Timestamp, UserId,
+};
 
 /// A Rust type of a column that is never null. An `Option` of it is the type of a nullable column.
 pub(crate) trait Column: Sized {
@@ -49,6 +51,8 @@ column! {
     ChatId: BigInt => |raw: i64| Self(raw),
     UserId: BigInt => |raw: i64| Self(raw),
     MessageId: BigInt => |raw: i64| Self(raw),
+    AttachmentId: BigInt => |raw: i64| Self(raw),
+    FileId: BigInt => |raw: i64| Self(raw),
     Timestamp: BigInt => |raw: i64| Self(raw),
     ChatKind: Text => |raw: String| Self::parse(&raw).unwrap_or(Self::Group),
     GuestAccess: Text => |raw: String| Self::parse(&raw).unwrap_or_default(),

@@ -22,7 +22,7 @@ use diesel::{
 };
 
 use super::{conn::AnyConn, row::Row, watched};
-use crate::core::model::{ChatId, MessageId, Timestamp, TokenId, UserId};
+use crate::core::model::{AttachmentId, ChatId, FileId, MessageId, Timestamp, TokenId, UserId};
 
 /// Builds a [`Statement`]: a text with `?` for each value, then the values.
 macro_rules! sql {
@@ -145,6 +145,9 @@ value_from! {
     UserId => |value| Self::Int(value.0),
     MessageId => |value| Self::Int(value.0),
     TokenId => |value| Self::Int(value.0),
+    AttachmentId => |value| Self::Int(value.0),
+    FileId => |value| Self::Int(value.0),
+    Option<Timestamp> => |value| Self::MaybeInt(value.map(|at| at.0)),
     Option<MessageId> => |value| Self::MaybeInt(value.map(|id| id.0)),
     Option<UserId> => |value| Self::MaybeInt(value.map(|id| id.0)),
     Timestamp => |value| Self::Int(value.0),

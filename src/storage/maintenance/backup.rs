@@ -8,7 +8,7 @@ use diesel::{
 };
 
 use super::restore_epoch;
-use crate::storage::{AnyConn, OpenError, StorageError, db::sql::sql};
+use crate::storage::{AnyConn, DatabaseUrl, OpenError, StorageError, db::sql::sql};
 
 /// Returns the maximum size in bytes of a copy of the database.
 pub fn size(conn: &mut AnyConn) -> Result<u64, StorageError> {
@@ -22,6 +22,16 @@ pub fn size(conn: &mut AnyConn) -> Result<u64, StorageError> {
 pub fn copy_into(conn: &mut AnyConn, file: &str) -> Result<(), StorageError> {
     sql_query("VACUUM INTO ?").bind::<Text, _>(file).execute(conn)?;
     Ok(())
+}
+
+/// Opens a copy that is not in use, without creating files beside it.
+pub fn open_copy(copy: &DatabaseUrl) -> Result<AnyConn, OpenError> {
+    let name = copy.name();
+    let opened = SqliteConnection::establish(&name).map_err(|error| OpenError::new(&name, error));
+    let mut conn = AnyConn::Sqlite(opened?);
+    conn.batch_execute("PRAGMA trusted_schema = OFF; PRAGMA query_only = ON; PRAGMA journal_mode = MEMORY")
+        .map_err(|error| OpenError::new(&name, error))?;
+    Ok(conn)
 }
 
 /// Marks a file as a copy. A server that starts on it begins a new restore epoch.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 pub use super::checker::Report;
 use super::{
-    check_mentions, check_threads,
+    check_attachments, check_mentions, check_threads,
     checker::{Checked, Checker},
     schema_check,
 };
@@ -31,6 +31,7 @@ pub fn check(conn: &mut AnyConn) -> Result<Report, StorageError> {
         report.chats += 1;
         Checker { conn, chat, report: &mut report }.check()?;
     }
+    check_attachments::check_files(conn, &mut report)?;
     let pending = succession::pending(conn)?;
     for chat in succession::unattended(conn)?.difference(&pending) {
         report.differences.push(format!("chat {chat}: it has active members, and no active admin"));
@@ -61,6 +62,7 @@ row! {
         reply_to: Option<i64>,
         forwarded_content: Option<String>,
         mentions: Option<String>,
+        attachments: Option<String>,
         thread_id: Option<i64>,
         thread_info: Option<String>,
         created_at: i64,
@@ -91,6 +93,7 @@ impl Checker<'_> {
         self.check_drafts(&messages)?;
         check_threads::check(self, &messages)?;
         check_mentions::check(self, &messages)?;
+        check_attachments::check(self, &messages)?;
         let replies = messages.iter().filter(|message| message.pos < 0).count() as i64;
         let timeline: Vec<Checked> = messages.into_iter().filter(|message| message.pos > 0).collect();
         self.check_head(&timeline, replies)?;
@@ -125,7 +128,8 @@ impl Checker<'_> {
             if row.is_deleted && !row.content.is_empty() {
                 self.differs(&format!("message {id}: the content of a tombstone"), "present", "none");
             }
-            if row.content.is_empty() && row.forwarded_content.is_none() && !row.is_deleted {
+            let has_more = row.forwarded_content.is_some() || row.attachments.is_some();
+            if row.content.is_empty() && !has_more && !row.is_deleted {
                 self.differs(&format!("message {id}: its content"), "empty", "something");
             }
             if let Some(quoted) = row.reply_to
@@ -146,6 +150,7 @@ impl Checker<'_> {
                 is_deleted: row.is_deleted,
                 created_at: row.created_at,
                 mentions: row.mentions,
+                attachments: row.attachments,
                 thread: row.thread_id,
                 thread_info: row.thread_info,
                 reactions: row.reactions,

@@ -27,6 +27,7 @@ pub(super) struct Checked {
     pub(super) is_deleted: bool,
     pub(super) created_at: i64,
     pub(super) mentions: Option<String>,
+    pub(super) attachments: Option<String>,
     pub(super) thread: Option<i64>,
     pub(super) thread_info: Option<String>,
     pub(super) reactions: String,

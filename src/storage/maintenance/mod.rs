@@ -2,6 +2,7 @@
 
 pub mod backup;
 pub mod check;
+mod check_attachments;
 mod check_mentions;
 mod check_threads;
 mod checker;

@@ -4,7 +4,7 @@
 
 use crate::storage::{
     AnyConn, StorageError,
-    commands::succession,
+    commands::{succession, uploads},
     db::{sql::sql, steps::delete_some},
     tables::{
         custom_values, drafts, follows, locks, members::clear_members, mentions, merged_guests,
@@ -24,6 +24,9 @@ pub fn step(conn: &mut AnyConn) -> Result<bool, StorageError> {
 fn clear_chat(conn: &mut AnyConn) -> Result<bool, StorageError> {
     let Some(chat) = locks::deleted_chat(conn)? else { return Ok(false) };
     if clear_members(conn, chat)? {
+        return Ok(true);
+    }
+    if uploads::clear_chat(conn, chat)? {
         return Ok(true);
     }
     if delete_some!(conn, "reactions", "chat_id, message_id, emoji, user_id", "chat_id = ?", chat)? > 0 {

@@ -15,6 +15,7 @@ mod pending_changes;
 pub mod query;
 mod segments;
 mod texts;
+mod with_files;
 
 pub use bulk_index::catch_up;
 pub use segments::{last_id as indexed_up_to, orphaned_segments};

@@ -2,7 +2,10 @@
 
 use std::ops::Range;
 
-use super::query::{Hits, Scope, newest};
+use super::{
+    query::{Hits, Scope, newest},
+    with_files,
+};
 use crate::{
     core::{
         model::{ChatId, Message, UserId, permission::Ability},
@@ -21,7 +24,10 @@ pub const MAX_COUNTED: usize = 1_000;
 /// A search request.
 #[derive(Debug, Clone)]
 pub struct SearchRequest {
+    /// None, only with `has_file`: all messages with attachments match.
     pub words: Words,
+    /// Whether only messages with attachments match.
+    pub has_file: bool,
     /// `None`: all chats of the caller.
     pub chat: Option<ChatId>,
     /// Only messages above this id match.
@@ -117,7 +123,11 @@ impl Pager<'_> {
     }
 
     fn among(&mut self, ids: Range<i64>, most: usize) -> Result<Hits, StorageError> {
-        newest(self.conn, self.scope, &self.question.words, ids, most)
+        let words = &self.question.words;
+        match self.question.has_file {
+            true => with_files::newest(self.conn, self.scope, words, ids, most),
+            false => newest(self.conn, self.scope, words, ids, most),
+        }
     }
 
     /// Returns the page of the newest hits below an id.

@@ -38,7 +38,7 @@ pub enum Scope {
 }
 
 impl Scope {
-    fn has(&self, chat: i64) -> bool {
+    pub(super) fn has(&self, chat: i64) -> bool {
         match self {
             Self::Chat(this) => this.id.0 == chat,
             Self::Mine { chats, .. } => chats.contains(&chat),

@@ -1,5 +1,6 @@
 //! Queries that read several tables.
 
+pub mod attachments;
 pub(crate) mod changed_members;
 pub mod changed_threads;
 pub mod changes_since;

@@ -4,6 +4,7 @@
 use std::ops::RangeInclusive;
 
 use super::{
+    attachments::Attached,
     mentions::ResolvedMentions,
     positions,
     quotes::{self, Unlinked},
@@ -11,7 +12,9 @@ use super::{
     users,
 };
 use crate::{
-    core::model::{Chat, ChatId, Custom, Member, Message, MessageId, Pos, Seq, Timestamp, UserCard, UserId},
+    core::model::{
+        Attachment, Chat, ChatId, Custom, Member, Message, MessageId, Pos, Seq, Timestamp, UserCard, UserId,
+    },
     storage::{
         AnyConn, StorageError,
         db::{row::row, sql::sql},
@@ -36,6 +39,7 @@ row! {
         forwarded_sender_id: Option<UserId>,
         forwarded_content: Option<String>,
         mentions: Option<String>,
+        attachments: Option<String>,
         thread_id: Option<MessageId>,
         thread_info: Option<String>,
     }
@@ -94,6 +98,9 @@ impl ContentRow {
             reply_to: None,
             forwarded_from: None,
             mentions: self.mentions.filter(|_| !self.is_deleted),
+            attachments: Attachment::list_from_stored(
+                self.attachments.filter(|_| !self.is_deleted).as_deref(),
+            ),
             thread: self.thread_id,
             thread_info: self.thread_info,
             read_by: Vec::new(),
@@ -108,6 +115,8 @@ pub struct UnstoredMessage {
     pub message: Message,
     /// `None`: no mentions.
     pub mentions: Option<Box<ResolvedMentions>>,
+    /// `None`: no attachments.
+    pub attached: Option<Box<Attached>>,
     /// Keyed hash of the content; `None` without a client id.
     pub content_hash: Option<Vec<u8>>,
 }
@@ -116,11 +125,12 @@ pub struct UnstoredMessage {
 /// id. Returns whether it was inserted.
 pub fn insert(conn: &mut AnyConn, new: &UnstoredMessage) -> Result<bool, StorageError> {
     let message = &new.message;
+    let attachments = Attachment::stored_list(&message.attachments);
     let inserted = sql!(
         "INSERT INTO messages (chat_id, pos, id, sender_id, content, created_at, updated_at, is_edited, \
          is_deleted, created_seq, seq, client_id, content_hash, reactions, custom, reply_to, forwarded_sender_id, \
-         forwarded_content, thread_id, mentions) \
-         VALUES (?, ?, ?, ?, ?, ?, ?, FALSE, FALSE, ?, ?, ?, ?, '[]', ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+         forwarded_content, thread_id, mentions, attachments) \
+         VALUES (?, ?, ?, ?, ?, ?, ?, FALSE, FALSE, ?, ?, ?, ?, '[]', ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
         message.chat,
         message.pos,
         message.id,
@@ -137,7 +147,8 @@ pub fn insert(conn: &mut AnyConn, new: &UnstoredMessage) -> Result<bool, Storage
         message.forwarded_from.as_ref().map(|forwarded| forwarded.sender.id),
         message.forwarded_from.as_ref().map(|forwarded| forwarded.content.as_str()),
         message.thread,
-        message.mentions.as_deref()
+        message.mentions.as_deref(),
+        attachments.as_deref()
     )
     .run(conn)?;
     if inserted == 0 {
@@ -179,7 +190,7 @@ pub fn mark_deleted(
     at: Timestamp,
 ) -> Result<(), StorageError> {
     sql!(
-        "UPDATE messages SET content = '', content_hash = NULL, reactions = '[]', custom = NULL, mentions = NULL, \
+        "UPDATE messages SET content = '', content_hash = NULL, reactions = '[]', custom = NULL, mentions = NULL, attachments = NULL, \
          reply_to = NULL, forwarded_sender_id = NULL, forwarded_content = NULL, is_deleted = TRUE, updated_at = ?, seq = ? WHERE chat_id = ? AND pos = ?",
         at,
         seq,
@@ -371,28 +382,4 @@ pub fn posted_and_changed(
         rows.extend(changed.rows::<(MessageId, Seq)>(conn)?);
     }
     Ok(rows)
-}
-
-/// A message that was posted under a client id.
-pub struct Posted {
-    pub pos: Pos,
-    /// `None` once the message is deleted.
-    pub content_hash: Option<Vec<u8>>,
-}
-
-/// Finds the message that a sender posted under a client id.
-pub fn by_client_id(
-    conn: &mut AnyConn,
-    chat: ChatId,
-    sender: UserId,
-    client_id: &str,
-) -> Result<Option<Posted>, StorageError> {
-    let row = sql!(
-        "SELECT pos, content_hash FROM messages WHERE chat_id = ? AND sender_id = ? AND client_id = ?",
-        chat,
-        sender,
-        client_id
-    )
-    .first::<(i64, Option<Vec<u8>>)>(conn)?;
-    Ok(row.map(|(pos, content_hash)| Posted { pos, content_hash }))
 }

@@ -1,7 +1,9 @@
 //! One file per table: its rows, and the queries on this table alone.
 
+pub mod attachments;
 pub mod blocks;
 pub mod chats;
+pub mod client_ids;
 pub mod custom_values;
 pub mod dm_partners;
 pub mod drafts;
@@ -29,6 +31,7 @@ pub mod sent_counts;
 pub mod sessions;
 pub mod settings;
 pub mod sightings;
+pub mod stored_files;
 pub mod threads;
 pub mod tokens;
 pub mod tombstones;

@@ -10,6 +10,9 @@ use crate::{
 /// Name of the setting with the deployment id, by which the nodes of a database recognize each other.
 pub const DEPLOYMENT: &str = "deployment";
 
+/// Name of the setting with the mark of the folder of attachments, which a copy of the database keeps.
+pub const FILE_MARK: &str = "file_mark";
+
 /// Returns the value of a setting, and creates it with `make` if there is none. Call it in a write
 /// transaction. Concurrent callers get the same value.
 pub fn get_or_create(

@@ -1,5 +1,6 @@
 //! All operations of the storage, by function.
 
+mod attachments;
 mod reads;
 mod threads;
 mod writes;
@@ -31,7 +32,7 @@ pub(crate) struct Action {
 
 /// Returns all actions.
 pub(crate) fn all() -> Vec<Action> {
-    reads::all().into_iter().chain(writes::all()).chain(threads::all()).collect()
+    reads::all().into_iter().chain(writes::all()).chain(threads::all()).chain(attachments::all()).collect()
 }
 
 fn reads(name: &'static str, work: fn(&mut AnyConn, &World) -> Result<(), StorageError>) -> Action {

@@ -456,6 +456,7 @@ fn of_searches() -> Vec<Action> {
         reads("search messages beyond the counted ones", |conn, world| {
             let question = SearchRequest {
                 words: Words::of("nothing").unwrap(),
+                has_file: false,
                 chat: Some(HISTORY),
                 after: 0,
                 page: RequestedPage::Before { id: world.message(HISTORY, world.messages / 2).0, size: 20 },
@@ -486,6 +487,12 @@ fn search(
     words: &str,
 ) -> Result<(), StorageError> {
     let words = Words::of(words).unwrap();
-    let question = SearchRequest { words, chat, after: 0, page: RequestedPage::From { skip: 0, size: 20 } };
+    let question = SearchRequest {
+        words,
+        has_file: false,
+        chat,
+        after: 0,
+        page: RequestedPage::From { skip: 0, size: 20 },
+    };
     page(conn, &policy(), user, &question).map(drop)
 }

@@ -524,7 +524,7 @@ fn of_upkeep() -> Vec<Action> {
             Ok(())
         })
         .at_most(
-            2_000_000,
+            3_000_000,
             "their rows, in steps: in one transaction each finds what the earlier ones deleted",
         ),
         writes("lock what others may need", |conn, _| {
@@ -555,6 +555,7 @@ fn of_upkeep() -> Vec<Action> {
             conn.batch_execute("DELETE FROM search_segments")?;
             let question = SearchRequest {
                 words: Words::of("about word7").unwrap(),
+                has_file: false,
                 chat: None,
                 after: 0,
                 page: Where::From { skip: 0, size: 20 },

@@ -1,0 +1,168 @@
+//! Answers with the bytes of a file: whole, a range of them, or none if the client has them.
+
+use std::{fs::File, os::unix::fs::FileExt, sync::Arc};
+
+use actix_web::{
+    HttpRequest, HttpResponse, HttpResponseBuilder,
+    body::SizedStream,
+    http::{
+        StatusCode,
+        header::{
+            ACCEPT_RANGES, ByteRangeSpec, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_RANGE,
+            CONTENT_SECURITY_POLICY, ContentDisposition, DispositionParam, DispositionType, ETAG, Header,
+            IF_RANGE, Range,
+        },
+    },
+};
+use bytes::Bytes;
+use futures_util::{Stream, stream};
+
+use super::{HandlerResult, is_known};
+use crate::{
+    core::model::{Attachment, FileId},
+    error::ApiError,
+    files::{FileStore, content_type},
+};
+
+/// Bytes that are read at once.
+const PIECE: u64 = 256 << 10;
+
+/// Answers with an attachment, as far as the request asks for it.
+pub(super) async fn answer(
+    request: &HttpRequest,
+    store: &FileStore,
+    attachment: &Attachment,
+    stored: FileId,
+) -> HandlerResult {
+    let etag = format!("\"{}\"", attachment.sha256);
+    let length = attachment.size.unsigned_abs();
+    if is_known(request, &etag) {
+        return Ok(head(StatusCode::NOT_MODIFIED, attachment, &etag).finish());
+    }
+    let bytes = match range(request, &etag, length) {
+        Wanted::All => 0..length,
+        Wanted::Part(part) => part,
+        Wanted::Nothing => return Err(ApiError::NoSuchRange { length }),
+    };
+    let file = store.work("be read", move |folder| folder.open(stored)).await?.ok_or(ApiError::NOT_FOUND)?;
+    let is_part = bytes.end - bytes.start < length;
+    let mut answer =
+        head(if is_part { StatusCode::PARTIAL_CONTENT } else { StatusCode::OK }, attachment, &etag);
+    answer.content_type(content_type::header(&attachment.content_type));
+    if is_part {
+        let range = format!("bytes {}-{}/{length}", bytes.start, bytes.end - 1);
+        answer.insert_header((CONTENT_RANGE, range));
+    }
+    Ok(answer.body(SizedStream::new(bytes.end - bytes.start, pieces(file, bytes))))
+}
+
+/// Returns the headers of all answers. What browsers run stays a download, and runs in a sandbox without an origin.
+fn head(status: StatusCode, attachment: &Attachment, etag: &str) -> HttpResponseBuilder {
+    let is_shown = content_type::is_shown(&attachment.content_type);
+    let disposition = ContentDisposition {
+        disposition: if is_shown { DispositionType::Inline } else { DispositionType::Attachment },
+        parameters: vec![DispositionParam::Filename(attachment.name.clone())],
+    };
+    let mut answer = HttpResponse::build(status);
+    answer
+        .insert_header((ETAG, etag))
+        .insert_header((ACCEPT_RANGES, "bytes"))
+        // Membership is checked at each fetch, so a cache may keep the bytes only to be asked for them again.
+        .insert_header((CACHE_CONTROL, "private, no-cache"))
+        .insert_header((CONTENT_SECURITY_POLICY, "sandbox; default-src 'none'"))
+        .insert_header((CONTENT_DISPOSITION, disposition));
+    answer
+}
+
+/// What a request asks for.
+enum Wanted {
+    All,
+    Part(std::ops::Range<u64>),
+    /// A range that the file does not have.
+    Nothing,
+}
+
+/// Reads the range of a request. Several ranges, and a range of an earlier state, are answered as a whole.
+fn range(request: &HttpRequest, etag: &str, length: u64) -> Wanted {
+    let is_current = |state: &actix_web::http::header::HeaderValue| state.as_bytes() == etag.as_bytes();
+    if request.headers().get(IF_RANGE).is_some_and(|state| !is_current(state)) {
+        return Wanted::All;
+    }
+    let Ok(Range::Bytes(ranges)) = Range::parse(request) else { return Wanted::All };
+    match ranges.as_slice() {
+        [one] => wanted(one, length),
+        _ => Wanted::All,
+    }
+}
+
+fn wanted(range: &ByteRangeSpec, length: u64) -> Wanted {
+    match range.to_satisfiable_range(length) {
+        Some((first, last)) => Wanted::Part(first..last + 1),
+        None => Wanted::Nothing,
+    }
+}
+
+/// Reads a file in pieces, on threads that may block. The next piece is read while the client receives the one before.
+fn pieces(file: File, bytes: std::ops::Range<u64>) -> impl Stream<Item = std::io::Result<Bytes>> {
+    let file = Arc::new(file);
+    let read = move |from: u64| {
+        let (file, to) = (file.clone(), bytes.end.min(from + PIECE));
+        tokio::task::spawn_blocking(move || {
+            let mut piece = vec![0; (to - from) as usize];
+            file.read_exact_at(&mut piece, from)?;
+            Ok(Bytes::from(piece))
+        })
+    };
+    let (start, end) = (bytes.start, bytes.end);
+    let first = (start < end).then(|| read(start));
+    stream::unfold((start, first), move |(at, reading)| {
+        let read = read.clone();
+        async move {
+            let piece = reading?.await.unwrap_or_else(|error| Err(std::io::Error::other(error)));
+            let next = at + PIECE;
+            let following = (piece.is_ok() && next < end).then(|| read(next));
+            Some((piece, (next, following)))
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::test::TestRequest;
+
+    use super::*;
+
+    #[test]
+    fn one_range_is_answered_and_several_as_a_whole() {
+        let asks = |range: &str, condition: Option<&str>| {
+            let mut request = TestRequest::default().insert_header(("Range", range));
+            if let Some(condition) = condition {
+                request = request.insert_header(("If-Range", condition));
+            }
+            match super::range(&request.to_http_request(), "\"e\"", 10) {
+                Wanted::All => "all".to_owned(),
+                Wanted::Part(part) => format!("{part:?}"),
+                Wanted::Nothing => "nothing".to_owned(),
+            }
+        };
+        for (range, answer) in [
+            ("bytes=0-3", "0..4"),
+            ("bytes=4-", "4..10"),
+            ("bytes=-3", "7..10"),
+            ("bytes=-99", "0..10"),
+            ("bytes=0-99", "0..10"),
+            ("bytes=10-", "nothing"),
+            ("bytes=-0", "nothing"),
+            ("bytes=0-1,3-4", "all"),
+            ("bytes=5-3", "all"),
+            ("bytes=x", "all"),
+            ("lines=0-1", "all"),
+            ("bytes=18446744073709551615-", "nothing"),
+        ] {
+            assert_eq!(asks(range, None), answer, "{range}");
+        }
+        assert_eq!(asks("bytes=0-3", Some("\"e\"")), "0..4");
+        assert_eq!(asks("bytes=0-3", Some("\"old\"")), "all");
+        assert_eq!(asks("bytes=0-3", Some("W/\"e\"")), "all");
+    }
+}
