@@ -15,6 +15,8 @@ export function isJwt(key) {
   return key.split(".").length === 3;
 }
 
+const authorization = (key) => (key ? { Authorization: `${isJwt(key) ? "Bearer" : "Token"} ${key}` } : {});
+
 /** The REST API: a method for each endpoint. */
 export class Api {
   #base;
@@ -66,6 +68,18 @@ export class Api {
     return true;
   }
 
+  /** Returns the bytes of a file. @returns {Promise<Blob>} */
+  async download(path) {
+    const { href, origin } = new URL(path, this.#base);
+    if (origin !== this.#base) throw new TypeError(`${origin} is not the server.`);
+    const key = await this.key();
+    const response = await this.#fetch(href, { headers: authorization(key), credentials: key ? "omit" : "include" }).catch((error) => {
+      throw noAnswer(undefined, error);
+    });
+    if (!response.ok) throw new GreenroomError(response.status);
+    return response.blob();
+  }
+
   /** Sends a request; after a 401 once more, with a new token. @param {any} [options] */
   async request(method, path, options = {}) {
     if (path === null) throw new GreenroomError(404, { detail: "Not found." });
@@ -92,7 +106,7 @@ export class Api {
         method,
         headers: {
           Accept: "application/json",
-          ...(key && { Authorization: `${isJwt(key) ? "Bearer" : "Token"} ${key}` }),
+          ...authorization(key),
           ...(body && { "Content-Type": "application/json" }),
         },
         body: body && JSON.stringify(body),
@@ -146,6 +160,13 @@ export class Api {
   setMessageCustom = (id, custom) => this.#patch(at`messages/${id}/`, { custom });
   deleteMessage = (id) => this.#delete(at`messages/${id}/`);
   search = (q, query) => this.#get("search/", { q, ...query });
+
+  createUpload = (fields, options) => this.request("POST", "uploads/", { body: fields, ...options });
+  completeUpload = (id, options) => this.request("POST", at`uploads/${id}/complete/`, options);
+  describeUpload = (id, alt) => this.#patch(at`uploads/${id}/`, { alt });
+  cancelUpload = (id) => this.#delete(at`uploads/${id}/`);
+  files = (chatId, query) => this.#get(at`chats/${chatId}/files/`, query);
+  fileLink = (id) => this.#get(at`files/${id}/link/`);
 
   history = (id) => this.#get(at`messages/${id}/history/`);
   pins = (chatId) => this.#get(at`chats/${chatId}/pins/`);

@@ -96,13 +96,14 @@ export class Delivery {
   }
 
   /** Posts a message. It may be posted twice, over both transports: the server deduplicates by `client_id`. */
-  async #post({ chat, content, custom, reply_to, forward, thread, also_in_chat, mentions, client_id }) {
+  async #post({ chat, content, custom, reply_to, forward, thread, also_in_chat, mentions, attachments, client_id }) {
     const isMentioning = mentions.everyone || mentions.here || mentions.users.length > 0;
     const optional = {
       ...(reply_to && { reply_to: reply_to.id }),
       ...(forward && { forward }),
       ...(thread && { thread, also_in_chat }),
       ...(isMentioning && { mentions }),
+      ...(attachments.length > 0 && { attachments: attachments.map(({ id }) => id) }),
     };
     const fields = { content, custom, ...optional, client_id };
     const rest = async () => ({ message: await this.#api.sendMessage(chat, fields) });

@@ -15,6 +15,7 @@ import { ThreadWatcher } from "./thread-watcher.js";
 import { ThreadLoader } from "./thread-loader.js";
 import { TIMING } from "./timing.js";
 import { TypingNotifier } from "./typing-notifier.js";
+import { upload } from "./upload.js";
 
 /** @typedef {import("../greenroom.d.ts").Options} Options */
 
@@ -41,11 +42,15 @@ export class Greenroom {
   #rooms;
   #delivery;
   #typingNotifier;
+  #timing;
+  #fetch;
 
   /** @param {Options} [options] */
   constructor(options = {}) {
     const { WebSocket = globalThis.WebSocket, storage = browserStorage(), maxMessages = 1_000 } = options;
     const timing = { ...TIMING, ...options.timing };
+    this.#timing = timing;
+    this.#fetch = options.fetch ?? ((...args) => fetch(...args));
     const random = options.random ?? Math.random;
     const emitter = this.#emitter;
     const api = (this.api = new Api(options));
@@ -249,14 +254,19 @@ export class Greenroom {
 
   // Commands
 
-  send(chatId, content, { custom, replyTo, forward, thread = null, also_in_chat = false, mentions = undefined } = {}) {
+  send(chatId, content, { custom, replyTo, forward, thread = null, also_in_chat = false, mentions = undefined, attachments = undefined } = {}) {
     this.#typingNotifier.messageSent(chatId, thread);
     this.#connection.hurry();
     const reply_to = replyTo ? quoteOf(replyTo) : null;
     const copied = forward && (forward.content || !forward.forwarded_from ? forward : forward.forwarded_from);
     const forwarded_from = copied ? { sender: copied.sender, content: copied.content } : null;
-    const fields = { chat: chatId, content, custom, reply_to, forward: forward?.id ?? null, forwarded_from, thread, also_in_chat, mentions };
+    const fields = { chat: chatId, content, custom, reply_to, forward: forward?.id ?? null, forwarded_from, thread, also_in_chat, mentions, attachments };
     return this.#outbox.add(fields, this.state.me, this.api.now());
+  }
+
+  /** Uploads a file for a message of a chat. Resolves with the attachment. */
+  upload(chatId, file, options) {
+    return upload({ api: this.api, timing: this.#timing, fetch: this.#fetch }, chatId, file, options);
   }
 
   #onOutgoing(message) {

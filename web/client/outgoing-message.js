@@ -5,10 +5,10 @@ export const NOBODY = Object.freeze({ users: Object.freeze([]), everyone: false,
 export class OutgoingMessage {
   #outbox;
 
-  constructor(outbox, { chat, content, custom = {}, reply_to = null, forward = null, forwarded_from = null, thread = null, also_in_chat = false, mentions = NOBODY, client_id, created_at, sender, status = "sending", error = null }, sent) {
+  constructor(outbox, { chat, content, custom = {}, reply_to = null, forward = null, forwarded_from = null, thread = null, also_in_chat = false, mentions = NOBODY, attachments = [], client_id, created_at, sender, status = "sending", error = null }, sent) {
     this.#outbox = outbox;
     this.client_id = client_id;
-    Object.freeze(Object.assign(this, { id: null, chat, content, custom, reply_to, forward, forwarded_from, thread, also_in_chat, mentions, created_at, sender, status, error, sent }));
+    Object.freeze(Object.assign(this, { id: null, chat, content, custom, reply_to, forward, forwarded_from, thread, also_in_chat, mentions, attachments, created_at, sender, status, error, sent }));
   }
 
   retry() {

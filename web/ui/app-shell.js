@@ -13,6 +13,7 @@ import { useUnsent } from "./unsent.js";
 import { userStateOf } from "./user-state.js";
 
 const ForwardDialog = lazy(() => import("./forward.js").then(({ ForwardDialog }) => ForwardDialog));
+const ChatFiles = lazy(() => import("./chat-files.js").then(({ ChatFiles }) => ChatFiles));
 const History = lazy(() => import("./history.js").then(({ History }) => History));
 
 /** How long a toast is shown, in milliseconds. */
@@ -37,6 +38,7 @@ function UserShell({ client, changes, settings, openChat, children }) {
   const [toasts, setToasts] = useState(/** @type {any[]} */ ([]));
   const [question, setQuestion] = useState(/** @type {any} */ (null));
   const [historyOf, setHistoryOf] = useState(/** @type {number | null} */ (null));
+  const [filesOf, setFilesOf] = useState(/** @type {number | null} */ (null));
   const [forwarded, setForwarded] = useState(/** @type {any} */ (null));
   const toastBox = useRef(/** @type {any} */ (null));
   const picker = useRef(/** @type {any} */ (null));
@@ -61,7 +63,10 @@ function UserShell({ client, changes, settings, openChat, children }) {
       announce: (text) => announceIn(liveRegion.current, text),
       confirm: (fields) => new Promise((resolve) => setQuestion({ ...fields, resolve })),
       showHistory: setHistoryOf,
+      showFiles: setFilesOf,
       showForward: setForwarded,
+      /** Shows a message of the open chat. */
+      showMessage: { current: (messageId) => void messageId },
       pickEmoji: async (at, onPick) => {
         const { pickEmoji } = await import("./emoji.js");
         const emoji = await pickEmoji(picker.current, at);
@@ -101,6 +106,7 @@ function UserShell({ client, changes, settings, openChat, children }) {
     <${AppContext.Provider} value=${app}>
       ${children}
       ${forwarded && html`<${ForwardDialog} message=${forwarded} onClose=${() => setForwarded(null)} />`}
+      ${filesOf !== null && html`<${ChatFiles} chatId=${filesOf} onMessage=${(id) => (setFilesOf(null), app.showMessage.current(id))} onClose=${() => setFilesOf(null)} />`}
       ${historyOf !== null && html`<${History} messageId=${historyOf} onClose=${() => setHistoryOf(null)} />`}
       ${question && html`<${Confirmation} ...${question} onAnswer=${answer} />`}
       <div ref=${toastBox} class="gr-toasts" popover="manual" role="region" aria-label=${t("notices")}>

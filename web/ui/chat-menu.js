@@ -5,7 +5,7 @@ import { otherOf } from "./avatar.js";
 import { useBlock } from "./blocks.js";
 import { mayManage } from "./chat-rights.js";
 import { html, useLayoutEffect, useRef, useState } from "./html.js";
-import { Bell, Block, Calendar, Clock, Edit, More, Mute, People, Pin, Search, Trash, Unread } from "./icons.js";
+import { Bell, Block, Calendar, Clock, Copy, Edit, More, Mute, People, Pin, Search, Trash, Unread } from "./icons.js";
 import { Levels } from "./levels.js";
 import { Menu, MenuItem } from "./menu.js";
 import { endOfSpan, isMuted, spans } from "./muting.js";
@@ -100,13 +100,14 @@ export const ChatMenu = (props) => html`
 `;
 
 function Items({ chat, actions, onRename, onMembers, onSearch, onDate }) {
-  const { client } = useAppContext();
+  const { client, settings, showFiles } = useAppContext();
   const [choice, setChoice] = useState(/** @type {"mute" | "notify" | null} */ (null));
   if (choice === "mute") return html`<${Spans} onChoice=${actions.mute} />`;
   if (choice === "notify") return html`<${Levels} chat=${chat} onChoice=${actions.notify} />`;
   return html`
     <${MenuItem} icon=${Search} id="search-chat-btn" onSelect=${onSearch}>${t("searchHere")}<//>
     <${MenuItem} icon=${Calendar} id="go-to-date-item" onSelect=${onDate}>${t("goToDate")}<//>
+    ${settings.takesFiles && html`<${MenuItem} icon=${Copy} id="chat-files-btn" onSelect=${() => showFiles(chat.id)}>${t("files")}<//>`}
     ${chat.me?.is_pinned
       ? html`<${MenuItem} key="pin" icon=${Pin} id="pin-chat-btn" onSelect=${actions.unpin}>${t("unpin")}<//>`
       : html`<${MenuItem} key="pin" icon=${Pin} id="pin-chat-btn" onSelect=${actions.pin}>${t("pin")}<//>`}

@@ -30,6 +30,8 @@ export class ComposerState {
   /** The message being replied to, or null. */
   replyTo = null;
   text;
+  /** The files to be sent, once there were any. @type {import("./file-list.js").FileList | null} */
+  files = null;
   /** @type {import("./mentions.js").MentionRange[]} Who is mentioned in the text, and where. */
   #mentioned = [];
 
@@ -121,9 +123,9 @@ export class ComposerState {
 
   /** Starts to edit a message. The draft returns afterwards. */
   edit(message) {
-    const { id, content, forwarded_from, mentions } = message;
-    // A comment on a forwarded text may be removed.
-    this.editing = { id, content, mentions, mayBeEmpty: Boolean(forwarded_from) };
+    const { id, content, forwarded_from, mentions, attachments = [] } = message;
+    // A comment on a forwarded text or on files may be removed.
+    this.editing = { id, content, mentions, mayBeEmpty: Boolean(forwarded_from) || attachments.length > 0 };
     this.text = content;
     this.#mentioned = rangesOf(message);
     this.#notify("edit");
@@ -220,6 +222,10 @@ export class ComposerState {
     this.#notify();
   }
 
+  filesChanged() {
+    this.#notify("files");
+  }
+
   cancel(what = "edit") {
     this.editing = null;
     this.#drafts.setEdit(this.key, null);
@@ -234,7 +240,7 @@ export class ComposerState {
     const mentions = toMentions(trimmed(this.#mentioned, this.text), text);
     if (!this.editing) {
       const thread = { thread: this.root, also_in_chat: this.root !== null && this.alsoInChat };
-      this.#client.send(this.chatId, text, { replyTo: this.replyTo ?? undefined, mentions, ...thread });
+      this.#client.send(this.chatId, text, { replyTo: this.replyTo ?? undefined, mentions, attachments: this.files?.take(), ...thread });
       this.#sync.sent(this.key, this.draft);
       this.alsoInChat = false;
       this.#clear();
@@ -264,7 +270,9 @@ export class ComposerState {
   }
 
   get canSubmit() {
-    return (this.text.trim() !== "" || this.editing?.mayBeEmpty === true) && (this.charactersLeft ?? 0) >= 0;
+    const hasFiles = !this.editing && this.files?.items.length > 0;
+    if (hasFiles && this.files.isBusy) return false;
+    return (this.text.trim() !== "" || hasFiles || this.editing?.mayBeEmpty === true) && (this.charactersLeft ?? 0) >= 0;
   }
 
   #notify(what = "typed") {

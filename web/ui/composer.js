@@ -7,6 +7,7 @@ import { lazy } from "./lazy.js";
 import { QuoteText } from "./quote.js";
 import { t } from "./texts.js";
 
+const ComposerFiles = lazy(() => import("./composer-files.js").then(({ ComposerFiles }) => ComposerFiles));
 const MentionPicker = lazy(() => import("./mention-picker.js").then(({ MentionPicker }) => MentionPicker));
 
 /**
@@ -17,6 +18,7 @@ const MentionPicker = lazy(() => import("./mention-picker.js").then(({ MentionPi
  */
 export function Composer({ composer, id, class: kind = "", label, onSent, hasFocus = false }) {
   const app = useAppContext();
+  const form = useRef(/** @type {any} */ (null));
   const field = useRef(/** @type {any} */ (null));
   const [, draw] = useState(0);
   const [isSaving, setSaving] = useState(false);
@@ -78,7 +80,7 @@ export function Composer({ composer, id, class: kind = "", label, onSent, hasFoc
     if (isTooLong) app.announce(t("tooLong", { count: -count }));
   }, [isTooLong]);
   return html`
-    <form class=${classes("gr-composer", editing && "is-editing", isTooLong && "is-too-long")}
+    <form ref=${form} class=${classes("gr-composer", editing && "is-editing", isTooLong && "is-too-long")}
       onSubmit=${(event) => (event.preventDefault(), submit())}>
       ${editing &&
       html`
@@ -105,6 +107,7 @@ export function Composer({ composer, id, class: kind = "", label, onSent, hasFoc
             onInput=${(event) => (composer.type(event.currentTarget.value), look())} onKeyDown=${onKeyDown} onSelect=${look} onKeyUp=${look} onClick=${look}
             onBlur=${() => picker.current?.leave()} aria-autocomplete="list" aria-haspopup="listbox"></textarea>
         </span>
+        ${app.settings.takesFiles && html`<${ComposerFiles} key=${composer.key} composer=${composer} form=${form} />`}
         <button type="button" class="gr-icon-button" aria-label=${t("insertEmoji")} title=${t("insertEmoji")}
           onClick=${(event) => app.pickEmoji(event.currentTarget, insert)}><${Smile} /></button>
         ${editing

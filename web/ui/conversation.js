@@ -48,7 +48,7 @@ function numberOf(place) {
  * @param {boolean} [props.hasFocus] whether the composer gets the focus
  */
 export function Conversation({ chatId, header, place: given = NOWHERE, thread: givenThread = null, onThread = undefined, hooks = {}, hasFocus = false }) {
-  const { client, composers, errorText, toast } = useAppContext();
+  const { client, composers, errorText, showMessage, toast } = useAppContext();
   const attempt = useAttempt();
   const [ownThread, setOwnThread] = useState(givenThread);
   const thread = onThread ? givenThread : ownThread;
@@ -87,6 +87,7 @@ export function Conversation({ chatId, header, place: given = NOWHERE, thread: g
     }),
   );
 
+  showMessage.current = onQuote;
   useEffect(() => keepLoaded(client, chatId), [client, chatId]);
   useEffect(() => () => composers.left(chatId), [composers, chatId]);
   useEffect(() => {

@@ -5,6 +5,7 @@ import { Avatar } from "./avatar.js";
 import { errorText } from "./errors.js";
 import { classes, focusedBeside, html, memo, useLayoutEffect, useRef, useSubscription } from "./html.js";
 import { Check, Checks, Clock, Copy, Edit, Forward, More, Pin, Reply, Smile, Thread, Trash, Undo, Unread, Warning } from "./icons.js";
+import { lazy } from "./lazy.js";
 import { groupsOf, mentionsByName, rangesOf } from "./mentions.js";
 import { Menu, MenuItem } from "./menu.js";
 import { isPinned, mayPin, usePinning } from "./pins.js";
@@ -14,6 +15,8 @@ import { useSwipe } from "./swipe.js";
 import { copy, isEmoji, Text } from "./text.js";
 import { ThreadLine, ThreadNote } from "./thread-line.js";
 import { dateAndTime, listOf, t, timeOfDay } from "./texts.js";
+
+const Attachments = lazy(() => import("./attachments.js").then(({ Attachments }) => Attachments));
 
 export const MessageRow = memo(function MessageRow(props) {
   const { id, message, me, chat, isFirst, isLast, isTarget, isCurrent, onFocus, onResize, composer, root, onThread } = props;
@@ -83,7 +86,8 @@ function Bubble({ message, me, chat, isMine, isCurrent, onQuote }) {
     <div class=${classes("message-bubble", isMine ? "message-bubble-own" : "message-bubble-other", isEmoji(message.content) && "is-emoji")}>
       ${message.reply_to && html`<${Quote} quote=${message.reply_to} me=${me} isCurrent=${isCurrent} onQuote=${onQuote} />`}
       ${message.forwarded_from && html`<${ForwardedText} forwarded=${message.forwarded_from} me=${me} />`}
-      ${(message.content || !message.forwarded_from) && html`<span class="message-content" dir="auto"><${Text} text=${message.content} mentioned=${rangesOf(message)} isMe=${(id) => id === me?.id} /></span>`}
+      ${message.attachments?.length > 0 && html`<${Attachments} message=${message} isCurrent=${isCurrent} />`}
+      ${(message.content || !(message.forwarded_from || message.attachments?.length)) && html`<span class="message-content" dir="auto"><${Text} text=${message.content} mentioned=${rangesOf(message)} isMe=${(id) => id === me?.id} /></span>`}
       <span class="message-timestamp">
         ${message.is_edited && html`<span>${t("edited")}</span>`}
         <time datetime=${message.created_at} title=${dateAndTime(message.created_at)}>${timeOfDay(message.created_at)}</time>

@@ -16,7 +16,7 @@ function beginning(text) {
 /** The sender and the beginning of a quoted message. */
 export const QuoteText = ({ sender, text, me, isDeleted = false }) => html`
   <span class="gr-quote-name"><span class="gr-hidden">${t("inReplyTo")} </span>${sender.id === me?.id ? t("you") : sender.display_name}</span>
-  <span class="gr-quote-text" dir="auto">${isDeleted ? t("deleted") : html`<${BreakableText} text=${beginning(text)} />`}</span>
+  <span class="gr-quote-text" dir="auto">${isDeleted ? t("deleted") : html`<${BreakableText} text=${beginning(text) || t("attachment")} />`}</span>
 `;
 
 /** The quote in a message. It leads to the quoted message, unless that is deleted. */

@@ -28,6 +28,21 @@ export class Settings {
     return this.#answer.contacts !== "staff-only-start" || Boolean(me?.is_staff);
   }
 
+  /** Whether messages may have files. */
+  get takesFiles() {
+    return this.#answer.uploads === true;
+  }
+
+  /** Most files of a message. */
+  get maxFiles() {
+    return this.#answer.attachments_max ?? 10;
+  }
+
+  /** The largest file, in bytes. */
+  get maxFileSize() {
+    return this.#answer.file_max_bytes ?? 25 * 1024 * 1024;
+  }
+
   /** The longest message, in characters. */
   get maxMessageLength() {
     return this.#answer.max_message_length ?? 5_000;

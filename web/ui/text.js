@@ -109,7 +109,8 @@ export function marked(name, words) {
 }
 
 /** Returns the text to show of a message: its own, or the one that it forwards. */
-export const textOf = ({ content, forwarded_from }) => content || forwarded_from?.content || "";
+export const textOf = ({ content, forwarded_from, attachments }) =>
+  content || forwarded_from?.content || attachments?.map(({ alt, name }) => alt || name).join(", ") || "";
 
 /** Returns the beginning of a text in one line. */
 export const oneLine = (text) => text.slice(0, 1_000).replace(/\s+/g, " ").slice(0, 120);

@@ -1,0 +1,117 @@
+/** Files in the composer: the button that adds them, pasting and dropping, and their progress. */
+
+import { useAppContext } from "./app-context.js";
+import { errorText } from "./errors.js";
+import { FileList } from "./file-list.js";
+import { fileSize } from "./file-names.js";
+import { classes, html, useEffect, useRef, useState } from "./html.js";
+import { Close, Undo } from "./icons.js";
+import { Clip, FileIcon } from "./file-icons.js";
+import { t } from "./texts.js";
+
+/**
+ * @param {object} props
+ * @param {import("./composer-state.js").ComposerState} props.composer
+ * @param {{current: any}} props.form whose conversation takes dropped files
+ */
+export function ComposerFiles({ composer, form }) {
+  const app = useAppContext();
+  const input = useRef(/** @type {any} */ (null));
+  const [isOver, setOver] = useState(false);
+  const files = (composer.files ??= new FileList(app.client, composer.chatId, () => composer.filesChanged()));
+  const add = (list) => {
+    const { maxFileSize, maxFiles } = app.settings;
+    const chosen = [...list];
+    const fitting = chosen.filter(({ size }) => size > 0 && size <= maxFileSize);
+    const taken = fitting.slice(0, Math.max(0, maxFiles - files.items.length));
+    if (chosen.some(({ size }) => size > maxFileSize)) app.toast(t("fileTooLarge", { size: fileSize(maxFileSize) }));
+    else if (chosen.some(({ size }) => size === 0)) app.toast(t("fileEmpty"));
+    else if (taken.length < fitting.length) app.toast(t("filesTooMany", { count: maxFiles }));
+    if (taken.length === 0) return;
+    files.add(taken);
+    form.current.querySelector("textarea")?.focus();
+  };
+
+  useEffect(() => {
+    const place = form.current.closest(".gr-conversation") ?? form.current;
+    const end = new AbortController();
+    const { signal } = end;
+    const hasFiles = (event) => !composer.editing && [...(event.dataTransfer?.types ?? [])].includes("Files");
+    const listen = (name, listener) => place.addEventListener(name, listener, { signal });
+    form.current.addEventListener(
+      "paste",
+      (event) => {
+        const pasted = event.clipboardData?.files ?? [];
+        if (pasted.length === 0 || composer.editing) return;
+        event.preventDefault();
+        add(pasted);
+      },
+      { signal },
+    );
+    listen("dragover", (event) => {
+      if (!hasFiles(event)) return;
+      event.preventDefault();
+      setOver(true);
+    });
+    listen("dragleave", (event) => place.contains(event.relatedTarget) || setOver(false));
+    listen("drop", (event) => {
+      setOver(false);
+      if (!hasFiles(event)) return;
+      event.preventDefault();
+      add(event.dataTransfer.files);
+    });
+    return () => end.abort();
+  }, [composer]);
+
+  if (composer.editing) return null;
+  return html`
+    <button type="button" class="gr-icon-button attach-btn" aria-label=${t("attach")} title=${t("attach")} onClick=${() => input.current.click()}><${Clip} /></button>
+    <input ref=${input} class="gr-hidden file-input" type="file" multiple tabindex="-1" aria-hidden="true"
+      onChange=${(event) => (add(event.currentTarget.files), (event.currentTarget.value = ""))} />
+    ${isOver && html`<p class="gr-drop" aria-hidden="true">${t("dropHere")}</p>`}
+    ${files.items.length > 0 &&
+    html`
+      <ul class="gr-pending-files" aria-label=${t("files")}>
+        ${files.items.map((item) => html`<${PendingFile} key=${item.key} item=${item} files=${files} />`)}
+      </ul>
+    `}
+  `;
+}
+
+function PendingFile({ item, files }) {
+  const { announce } = useAppContext();
+  const { key, file, preview, progress, attachment, error } = item;
+  const isPicture = preview !== null;
+  const isDone = attachment !== null;
+  useEffect(() => {
+    if (isDone) announce(t("fileReady", { name: file.name }));
+    else if (error) announce(t("fileFailed", { name: file.name }));
+  }, [isDone, error]);
+  return html`
+    <li class=${classes("gr-pending-file", error && "is-failed")}>
+      ${isPicture ? html`<img class="gr-pending-preview" src=${preview} alt="" />` : html`<span class="gr-pending-preview"><${FileIcon} /></span>`}
+      <div class="gr-pending-text">
+        <span class="gr-pending-name" dir="auto">${file.name}</span>
+        ${error
+          ? html`<span class="gr-danger">${problemText(error)}</span>`
+          : isDone
+            ? html`<span class="gr-note">${fileSize(file.size)}</span>`
+            : html`<progress class="gr-progress" max="1" value=${progress} aria-label=${t("uploading", { name: file.name })}></progress>`}
+        ${isPicture &&
+        !error &&
+        html`<input class="gr-input alt-input" type="text" maxlength="1000" aria-label=${t("altOf", { name: file.name })} placeholder=${t("alt")}
+          defaultValue=${item.alt} onChange=${(event) => files.describe(key, event.currentTarget.value)} onKeyDown=${(event) => event.key === "Enter" && event.preventDefault()} />`}
+      </div>
+      ${error && html`<button type="button" class="gr-icon-button" aria-label=${t("retryFile", { name: file.name })} title=${t("retry")} onClick=${() => files.retry(key)}><${Undo} /></button>`}
+      <button type="button" class="gr-icon-button" aria-label=${t("removeFile", { name: file.name })} title=${t("remove")} onClick=${() => files.remove(key)}><${Close} /></button>
+    </li>
+  `;
+}
+
+/** The server's reason, where it refused the file. */
+function problemText(error) {
+  if (error.fields?.name || error.fields?.size || error.fields?.sha256) return t("fileRefused");
+  // The size was checked before.
+  if (error.status === 413) return t("noSpace");
+  return errorText(error);
+}
