@@ -112,39 +112,58 @@ export interface Message {
   seq: number;
 }
 
-/** A file that a message shows, or a complete upload. */
+/** A file of a message. */
 export interface Attachment {
+  /** The id of the upload. */
   id: number;
-  /** Without any path, not escaped. */
   name: string;
-  /** Bytes. */
+  /** In bytes, as it is served. */
   size: number;
-  /** Found in the bytes, whatever the name says. */
+  /** As the bytes say, not the name. */
   content_type: string;
+  /** Hash of the bytes that are served, in hexadecimal. */
   sha256: string;
-  /** In pixels; null for all but pictures. */
+  /** Of pictures, in pixels; else null. */
   width: number | null;
   height: number | null;
-  /** A placeholder for the time of loading. */
+  /** A picture's colours as a short text: blurha.sh. */
   blurhash: string | null;
-  /** A description for those who do not see it; may be empty. */
+  /** A description of a picture; may be empty. */
   alt: string;
+  /** Others can fetch it once it is `clean`. A `blocked` one is gone. */
   state: "clean" | "scanning" | "blocked";
-  /** Null unless it is clean. */
+  /** Where it is fetched, with the user's credential; null while others cannot. */
   url: string | null;
-  /** Smaller versions of a picture. */
+  /** Smaller versions of a picture, the smallest first. */
   thumbnails: { width: number; height: number; url: string }[];
 }
 
-/** An upload that was announced. */
+/** An attachment of a chat, with its message. */
+export interface ChatFile extends Attachment {
+  message: number;
+  sender: User;
+  created_at: string;
+}
+
+/** A reserved upload. */
 export interface Upload {
-  /** Also the id of the attachment. */
   id: number;
-  /** Where the bytes are sent with PUT, without a credential. */
+  /** Where the bytes are sent by PUT, with these headers. */
   put_url: string;
-  /** Headers to send with the bytes. */
   headers: Record<string, string>;
+  /** Until when sending must have begun. */
   expires_at: string;
+}
+
+export interface UploadOptions {
+  /** Default: the file's own. */
+  name?: string;
+  /** A description of a picture. */
+  alt?: string;
+  /** Receives how much was sent, from 0 to 1. */
+  onProgress?: (progress: number) => void;
+  /** Aborting cancels the upload. */
+  signal?: AbortSignal;
 }
 
 /** Who is mentioned. */
@@ -355,8 +374,11 @@ export interface Settings {
   max_title_length: number;
   /** Whether messages may have attachments. */
   uploads: boolean;
+  /** The largest file, in bytes. */
   file_max_bytes: number;
+  /** Most uploads of a user that were not sent. */
   uploads_pending_max: number;
+  /** Most attachments of a message. */
   attachments_max: number;
   /** Content types that are allowed; empty: all. */
   file_types: string[];
@@ -541,6 +563,8 @@ export class Api {
       thread?: number | null;
       also_in_chat?: boolean;
       mentions?: Partial<Mentions>;
+      /** The ids of complete uploads. `content` may then be empty. */
+      attachments?: number[];
       custom?: Custom;
     },
   ): Promise<Message>;
@@ -549,6 +573,19 @@ export class Api {
   /** Merges data into a message's: null removes a name, and instead of the object all names. */
   setMessageCustom(id: number, custom: Custom | null): Promise<Message>;
   deleteMessage(id: number): Promise<null>;
+  createUpload(fields: { name: string; size: number; chat: number; sha256?: string; alt?: string }, options?: { signal?: AbortSignal }): Promise<Upload>;
+  /** Returns the attachment once all bytes have arrived. */
+  completeUpload(id: number, options?: { signal?: AbortSignal }): Promise<Attachment>;
+  /** Changes the description of a picture that was not sent yet. */
+  describeUpload(id: number, alt: string): Promise<Attachment>;
+  cancelUpload(id: number): Promise<null>;
+  /** The files of a chat, newest first. */
+  files(chatId: number, query?: ListQuery): Promise<Page<ChatFile>>;
+  /** An address that opens a file without a credential, for 5 minutes. */
+  fileLink(id: number): Promise<{ url: string; expires_at: string }>;
+  /** The bytes of a file of a message, or of a smaller version. */
+  download(url: string): Promise<Blob>;
+
   /** The texts of a message before its edits, newest first. */
   history(id: number): Promise<{ results: { content: string; at: string }[] }>;
   /** The pinned messages, the one pinned last first. */
@@ -658,6 +695,7 @@ export interface OutgoingMessage {
   readonly thread: number | null;
   readonly also_in_chat: boolean;
   readonly mentions: Mentions;
+  readonly attachments: Attachment[];
   readonly client_id: string;
   readonly created_at: string;
   readonly sender: User | null;
@@ -875,7 +913,9 @@ export class Greenroom {
   unwatch(chatId: number): void;
 
   /** Sends a message, or with `thread`, the id of a root, a reply in a thread. It is in the state at once. It is retried until the server stores or refuses it, also after a reload. */
-  send(chatId: number, content: string, options?: { custom?: Custom; replyTo?: Pick<Message, "id" | "sender" | "content">; forward?: Message; thread?: number | null; also_in_chat?: boolean; mentions?: Mentions }): OutgoingMessage;
+  send(chatId: number, content: string, options?: { custom?: Custom; replyTo?: Pick<Message, "id" | "sender" | "content">; forward?: Message; thread?: number | null; also_in_chat?: boolean; mentions?: Mentions; attachments?: Attachment[] }): OutgoingMessage;
+  /** Uploads a file for a message of a chat. After a break it sends the bytes again. Rejects if the server refuses the file. */
+  upload(chatId: number, file: Blob & { name?: string }, options?: UploadOptions): Promise<Attachment>;
   /** Edits a message. Without `mentions`, those of the message stay. */
   edit(messageId: number, content: string, options?: { mentions?: Mentions }): Promise<Message>;
   delete(messageId: number): Promise<void>;

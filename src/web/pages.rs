@@ -25,7 +25,7 @@ fn policy(state: &AppState) -> String {
     let others = if state.config.picture_proxy { "" } else { "https: " };
     format!(
         "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
-         img-src 'self' {others}data: {public_url}; form-action 'self' {public_url}; base-uri 'none'; frame-ancestors 'none'"
+         img-src 'self' {others}data: blob: {public_url}; media-src 'self' {public_url}; form-action 'self' {public_url}; base-uri 'none'; frame-ancestors 'none'"
     )
 }
 

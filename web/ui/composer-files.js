@@ -1,80 +1,37 @@
-/** Files in the composer: the button that adds them, pasting and dropping, and their progress. */
+/** The files in the composer, with their progress and descriptions. */
 
 import { useAppContext } from "./app-context.js";
 import { errorText } from "./errors.js";
+import { FileIcon } from "./file-icons.js";
 import { FileList } from "./file-list.js";
 import { fileSize } from "./file-names.js";
-import { classes, html, useEffect, useRef, useState } from "./html.js";
+import { classes, html, useEffect, useLayoutEffect } from "./html.js";
 import { Close, Undo } from "./icons.js";
-import { Clip, FileIcon } from "./file-icons.js";
 import { t } from "./texts.js";
 
 /**
  * @param {object} props
  * @param {import("./composer-state.js").ComposerState} props.composer
- * @param {{current: any}} props.form whose conversation takes dropped files
+ * @param {File[]} props.given files that were chosen, pasted or dropped; each list is added once
  */
-export function ComposerFiles({ composer, form }) {
+export function ComposerFiles({ composer, given }) {
   const app = useAppContext();
-  const input = useRef(/** @type {any} */ (null));
-  const [isOver, setOver] = useState(false);
   const files = (composer.files ??= new FileList(app.client, composer.chatId, () => composer.filesChanged()));
-  const add = (list) => {
+  useLayoutEffect(() => {
+    if (!composer.takeGiven(given)) return;
     const { maxFileSize, maxFiles } = app.settings;
-    const chosen = [...list];
-    const fitting = chosen.filter(({ size }) => size > 0 && size <= maxFileSize);
+    const fitting = given.filter(({ size }) => size > 0 && size <= maxFileSize);
     const taken = fitting.slice(0, Math.max(0, maxFiles - files.items.length));
-    if (chosen.some(({ size }) => size > maxFileSize)) app.toast(t("fileTooLarge", { size: fileSize(maxFileSize) }));
-    else if (chosen.some(({ size }) => size === 0)) app.toast(t("fileEmpty"));
+    if (given.some(({ size }) => size > maxFileSize)) app.toast(t("fileTooLarge", { size: fileSize(maxFileSize) }));
+    else if (given.some(({ size }) => size === 0)) app.toast(t("fileEmpty"));
     else if (taken.length < fitting.length) app.toast(t("filesTooMany", { count: maxFiles }));
-    if (taken.length === 0) return;
     files.add(taken);
-    form.current.querySelector("textarea")?.focus();
-  };
-
-  useEffect(() => {
-    const place = form.current.closest(".gr-conversation") ?? form.current;
-    const end = new AbortController();
-    const { signal } = end;
-    const hasFiles = (event) => !composer.editing && [...(event.dataTransfer?.types ?? [])].includes("Files");
-    const listen = (name, listener) => place.addEventListener(name, listener, { signal });
-    form.current.addEventListener(
-      "paste",
-      (event) => {
-        const pasted = event.clipboardData?.files ?? [];
-        if (pasted.length === 0 || composer.editing) return;
-        event.preventDefault();
-        add(pasted);
-      },
-      { signal },
-    );
-    listen("dragover", (event) => {
-      if (!hasFiles(event)) return;
-      event.preventDefault();
-      setOver(true);
-    });
-    listen("dragleave", (event) => place.contains(event.relatedTarget) || setOver(false));
-    listen("drop", (event) => {
-      setOver(false);
-      if (!hasFiles(event)) return;
-      event.preventDefault();
-      add(event.dataTransfer.files);
-    });
-    return () => end.abort();
-  }, [composer]);
-
-  if (composer.editing) return null;
+  }, [given]);
+  if (composer.editing || files.items.length === 0) return null;
   return html`
-    <button type="button" class="gr-icon-button attach-btn" aria-label=${t("attach")} title=${t("attach")} onClick=${() => input.current.click()}><${Clip} /></button>
-    <input ref=${input} class="gr-hidden file-input" type="file" multiple tabindex="-1" aria-hidden="true"
-      onChange=${(event) => (add(event.currentTarget.files), (event.currentTarget.value = ""))} />
-    ${isOver && html`<p class="gr-drop" aria-hidden="true">${t("dropHere")}</p>`}
-    ${files.items.length > 0 &&
-    html`
-      <ul class="gr-pending-files" aria-label=${t("files")}>
-        ${files.items.map((item) => html`<${PendingFile} key=${item.key} item=${item} files=${files} />`)}
-      </ul>
-    `}
+    <ul class="gr-pending-files" aria-label=${t("files")}>
+      ${files.items.map((item) => html`<${PendingFile} key=${item.key} item=${item} files=${files} />`)}
+    </ul>
   `;
 }
 

@@ -32,6 +32,10 @@ export class ComposerState {
   text;
   /** The files to be sent, once there were any. @type {import("./file-list.js").FileList | null} */
   files = null;
+  /** The latest files that were chosen, pasted or dropped. @type {File[] | null} */
+  given = null;
+  /** @type {File[] | null} */
+  #takenFiles = null;
   /** @type {import("./mentions.js").MentionRange[]} Who is mentioned in the text, and where. */
   #mentioned = [];
 
@@ -165,6 +169,7 @@ export class ComposerState {
     const { text } = this;
     if (this.editing) this.cancel();
     this.#sync.sent(this.key, this.draft);
+    this.files?.clear();
     this.#clear();
     this.#notify();
     return text;
@@ -220,6 +225,20 @@ export class ComposerState {
   setAlsoInChat(isOn) {
     this.alsoInChat = isOn;
     this.#notify();
+  }
+
+  /** Adds files that were chosen, pasted or dropped. */
+  give(list) {
+    if (this.editing || list.length === 0) return;
+    this.given = [...list];
+    this.#notify("files");
+  }
+
+  /** Returns whether these files were not taken yet. */
+  takeGiven(list) {
+    const isNew = this.#takenFiles !== list;
+    this.#takenFiles = list;
+    return isNew;
   }
 
   filesChanged() {
@@ -303,6 +322,7 @@ export class ComposerStates {
 
   close() {
     this.#stops.forEach((stop) => stop());
+    for (const { files } of this.list()) files?.clear();
     this.#drafts.close();
     this.#sync.close();
   }

@@ -2,7 +2,7 @@
 
 import { useAppContext } from "./app-context.js";
 import { classes, focusedBeside, html, useEffect, useId, useMedia, useRef, useState } from "./html.js";
-import { Check, Close, Edit, Reply, Send, Smile } from "./icons.js";
+import { Check, Clip, Close, Edit, Reply, Send, Smile } from "./icons.js";
 import { lazy } from "./lazy.js";
 import { QuoteText } from "./quote.js";
 import { t } from "./texts.js";
@@ -100,6 +100,7 @@ export function Composer({ composer, id, class: kind = "", label, onSent, hasFoc
       `}
       ${text.includes("@") && html`<${MentionPicker} composer=${composer} field=${field} handle=${picker} />`}
       <div class="gr-composer-field">
+        ${composer.given && html`<${ComposerFiles} key=${composer.key} composer=${composer} given=${composer.given} />`}
         <span class="gr-grows" data-text=${text}>
           <textarea ref=${field} id=${id} class=${kind} rows="1" aria-label=${label} placeholder=${label} dir=${text === "" ? undefined : "auto"}
             aria-describedby=${replyTo && !editing ? `${quote} ${hint}` : hint} value=${text} enterkeyhint=${isTouched ? "enter" : "send"} autocapitalize="sentences"
@@ -107,7 +108,7 @@ export function Composer({ composer, id, class: kind = "", label, onSent, hasFoc
             onInput=${(event) => (composer.type(event.currentTarget.value), look())} onKeyDown=${onKeyDown} onSelect=${look} onKeyUp=${look} onClick=${look}
             onBlur=${() => picker.current?.leave()} aria-autocomplete="list" aria-haspopup="listbox"></textarea>
         </span>
-        ${app.settings.takesFiles && html`<${ComposerFiles} key=${composer.key} composer=${composer} form=${form} />`}
+        ${app.settings.takesFiles && !editing && html`<${AttachButton} composer=${composer} form=${form} />`}
         <button type="button" class="gr-icon-button" aria-label=${t("insertEmoji")} title=${t("insertEmoji")}
           onClick=${(event) => app.pickEmoji(event.currentTarget, insert)}><${Smile} /></button>
         ${editing
@@ -128,6 +129,41 @@ export function Composer({ composer, id, class: kind = "", label, onSent, hasFoc
         ${count !== null && (isTooLong ? t("tooLong", { count: -count }) : t("left", { count }))}
       </p>
     </form>
+  `;
+}
+
+/** The button that adds files. Files that are pasted here, or dropped on the conversation, are added too. */
+function AttachButton({ composer, form }) {
+  const input = useRef(/** @type {any} */ (null));
+  const [isOver, setOver] = useState(false);
+  useEffect(() => {
+    const place = form.current.closest(".gr-conversation") ?? form.current;
+    const end = new AbortController();
+    const on = (name, take) => place.addEventListener(name, take, { signal: end.signal });
+    const take = (event, files) => {
+      if (files.length === 0) return;
+      event.preventDefault();
+      composer.give(files);
+      form.current.querySelector("textarea").focus();
+    };
+    on("paste", (event) => form.current.contains(event.target) && take(event, event.clipboardData.files));
+    on("dragover", (event) => {
+      if (!event.dataTransfer.types.includes("Files")) return;
+      event.preventDefault();
+      setOver(true);
+    });
+    on("dragleave", (event) => place.contains(event.relatedTarget) || setOver(false));
+    on("drop", (event) => {
+      setOver(false);
+      take(event, event.dataTransfer.files);
+    });
+    return () => end.abort();
+  }, [composer]);
+  return html`
+    <button type="button" class="gr-icon-button attach-btn" aria-label=${t("attach")} title=${t("attach")} onClick=${() => input.current.click()}><${Clip} /></button>
+    <input ref=${input} class="gr-hidden file-input" type="file" multiple tabindex="-1" aria-hidden="true"
+      onChange=${({ currentTarget }) => (composer.give(currentTarget.files), (currentTarget.value = ""))} />
+    ${isOver && html`<p class="gr-drop" aria-hidden="true">${t("dropHere")}</p>`}
   `;
 }
 

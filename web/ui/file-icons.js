@@ -4,7 +4,6 @@ import { html } from "./html.js";
 
 const icon = (d) => () => html`<svg class="gr-icon" viewBox="0 0 24 24" aria-hidden="true" focusable="false"><path d=${d} /></svg>`;
 
-export const Clip = icon("M19 11.5l-7.2 7.2a4.6 4.6 0 0 1-6.5-6.5l7.9-7.9a3.1 3.1 0 0 1 4.4 4.4l-7.9 7.9a1.5 1.5 0 0 1-2.2-2.2l7.2-7.2");
 export const FileIcon = icon("M6 3.5h8l4.5 4.5v12.5H6zM14 3.5V8h4.5");
 export const Download = icon("M12 4v11M7 10.5l5 5 5-5M5 20h14");
 export const Next = icon("M9 5l7 7-7 7");

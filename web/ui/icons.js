@@ -15,6 +15,7 @@ export const Bubble = icon("M5 5h14a2 2 0 0 1 2 2v8a2 2 0 0 1-2 2h-7l-4.5 3.5V17
 export const Calendar = icon("M5 6h14v13H5z", "M5 10h14M9 4v4M15 4v4");
 export const Check = icon("M5 12.5l4.5 4.5L19 7.5");
 export const Checks = icon("M2 12.5l4.5 4.5L16 7.5", "M11 15.5l1.5 1.5L22 7.5");
+export const Clip = icon("M19 11.5l-7.2 7.2a4.6 4.6 0 0 1-6.5-6.5l7.9-7.9a3.1 3.1 0 0 1 4.4 4.4l-7.9 7.9a1.5 1.5 0 0 1-2.2-2.2l7.2-7.2");
 export const Clock = icon("M12 4a8 8 0 1 0 0 16 8 8 0 0 0 0-16z", "M12 8v4.5l3 1.5");
 export const Close = icon("M6 6l12 12M18 6L6 18");
 export const Compass = icon("M12 3.5a8.5 8.5 0 1 0 0 17 8.5 8.5 0 0 0 0-17z", "M15.5 8.5l-2 5-5 2 2-5z");
