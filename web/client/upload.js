@@ -3,8 +3,8 @@ import { parseJson } from "./json.js";
 
 /** A connection that sends nothing for so long is given up, in milliseconds. The server's limit is the same. */
 const STALLED_AFTER = 60_000;
-/** Not all bytes have arrived. */
-const INCOMPLETE = 409;
+/** Not all bytes have arrived, or the upload is complete already. */
+const CONFLICT = 409;
 
 /**
  * Uploads a file: reserves a place, sends the bytes, and completes the upload. After a break it sends the bytes again.
@@ -17,7 +17,10 @@ export async function upload({ api, timing, fetch }, chatId, file, { name = file
   const send = globalThis.XMLHttpRequest ? sendWithProgress : sendByFetch(fetch);
   try {
     return await retry(async () => {
-      await send({ url, headers: reserved.headers, file, onProgress, signal });
+      await send({ url, headers: reserved.headers, file, onProgress, signal }).catch((error) => {
+        // The answer that it is complete was lost.
+        if (error.status !== CONFLICT) throw error;
+      });
       return api.completeUpload(reserved.id, { signal });
     });
   } catch (error) {
@@ -33,7 +36,7 @@ async function withRetries(work, { backoff, backoffMax }, signal) {
     try {
       return await work();
     } catch (error) {
-      if (signal?.aborted || (error.isFinal && error.status !== INCOMPLETE)) throw error;
+      if (signal?.aborted || (error.isFinal && error.status !== CONFLICT)) throw error;
       const pause = error.retryAfter ? error.retryAfter * 1000 : Math.min(backoffMax, backoff * 2 ** failures);
       await new Promise((resolve) => {
         const timer = setTimeout(resolve, pause);
