@@ -68,7 +68,7 @@ test("themes and scripts find in the widgets what they look for, once on a page"
   await page.locator(".join-room-btn").click();
   await page.locator(".room-message-input").fill("Hello");
   await page.locator(".room-message-input").press("Enter");
-  await has(page, ".room-message-list .message-item", ".leave-room-btn-header");
+  await has(page, ".room-message-list .message-item", ".leave-room-btn-header", "greenroom-room .chat-menu-btn");
   await page.locator("#chat-toggle-btn").click();
   await has(page, "#fixed-chat-widget #widget-message-list", "#fixed-chat-widget #widget-message-input");
   for (const id of ["chat-toggle-btn", "fixed-chat-widget", "widget-message-input"])
