@@ -94,7 +94,7 @@ fn api(api: &mut ServiceConfig) {
         .service(at("/chats/{chat}/pins/{message}").put(pins::pin).delete(pins::unpin).done())
         .service(at("/chats/{chat}/files").get(files::list).done())
         .service(at("/uploads").post(uploads::create).done())
-        .service(at("/uploads/{file}").delete(uploads::cancel).done())
+        .service(at("/uploads/{file}").patch(uploads::describe).delete(uploads::cancel).done())
         .service(at("/uploads/{file}/complete").post(uploads::complete).done())
         .service(at("/chats/{chat}/typing").post(activity::typing).limit(LimitClass::Typing).done())
         .service(at("/chats/{chat}/join").post(members::join).done())

@@ -577,7 +577,7 @@ export class Api {
   /** Returns the attachment once all bytes have arrived. */
   completeUpload(id: number, options?: { signal?: AbortSignal }): Promise<Attachment>;
   /** Changes the description of a picture that was not sent yet. */
-  describeUpload(id: number, alt: string): Promise<Attachment>;
+  updateUpload(id: number, fields: { alt: string }): Promise<Attachment>;
   cancelUpload(id: number): Promise<null>;
   /** The files of a chat, newest first. */
   files(chatId: number, query?: ListQuery): Promise<Page<ChatFile>>;

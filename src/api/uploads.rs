@@ -14,7 +14,7 @@ use super::{HandlerResult, body::Body, path::Id};
 use crate::{
     core::model::{AttachmentId, Timestamp},
     error::ApiError,
-    input::UploadFields,
+    input::{DescriptionFields, UploadFields},
     middleware::authenticate::Authenticated,
     services::{checked::Checked, receiving, uploads},
     state::AppState,
@@ -80,6 +80,18 @@ pub async fn complete(
     upload: Id<AttachmentId>,
 ) -> HandlerResult {
     let attachment = uploads::complete(&state, &caller, upload.0).await?;
+    Ok(HttpResponse::Ok().json(AttachmentView::new(&attachment, &state.links)))
+}
+
+/// `PATCH uploads/{file}/`
+pub async fn describe(
+    state: Data<AppState>,
+    caller: Authenticated,
+    upload: Id<AttachmentId>,
+    body: Body,
+) -> HandlerResult {
+    let alt = body.json::<DescriptionFields>()?.check()?;
+    let attachment = uploads::describe(&state, &caller, upload.0, alt).await?;
     Ok(HttpResponse::Ok().json(AttachmentView::new(&attachment, &state.links)))
 }
 

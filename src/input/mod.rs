@@ -12,4 +12,4 @@ pub use custom::CustomField;
 pub use fields::Field;
 pub use heads::HeadsField;
 pub use mentions::MentionsField;
-pub use uploads::UploadFields;
+pub use uploads::{DescriptionFields, UploadFields};

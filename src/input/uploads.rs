@@ -70,3 +70,20 @@ impl UploadFields {
         }
     }
 }
+
+/// Changed fields of an upload.
+#[derive(Deserialize, ToSchema)]
+#[schema(as = UploadDescription)]
+pub struct DescriptionFields {
+    /// A description for those who do not see it.
+    #[serde(default)]
+    #[schema(value_type = String, max_length = 1000, required)]
+    pub alt: Field,
+}
+
+impl DescriptionFields {
+    pub fn check(self) -> Result<AltText, FieldErrors> {
+        let alt = self.alt.text().and_then(|text| AltText::parse(&text));
+        alt.map_err(|sentence| FieldErrors::of("alt", sentence))
+    }
+}

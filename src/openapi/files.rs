@@ -12,7 +12,7 @@ use crate::{
         files::{FileLinkView, ListView},
         uploads::{ReceivedView, UploadView},
     },
-    input::UploadFields,
+    input::{DescriptionFields, UploadFields},
     view::AttachmentView,
 };
 
@@ -36,6 +36,19 @@ pub(crate) fn describe(reference: &mut Reference) {
             .answers::<UploadView>(201, "Send the bytes to `put_url`, then complete the upload.", upload)
             .link(201, "file", &["completeUpload", "cancelUpload"])
             .errors(&[404, 413])
+    });
+    reference.api(TAG, "uploads/{file}/").patch("updateUpload", "Describe a picture", |operation| {
+        operation
+            .description(
+                "Of a complete upload that is not sent. For its user. 409: not all bytes have arrived yet.",
+            )
+            .takes::<DescriptionFields>(json!({ "alt": "The plan of the house" }))
+            .answers::<AttachmentView>(
+                200,
+                "The attachment.",
+                examples::with(examples::attachment(), json!({ "alt": "The plan of the house" })),
+            )
+            .errors(&[409])
     });
     reference.api(TAG, "uploads/{file}/").delete("cancelUpload", "Cancel an upload", |operation| {
         operation

@@ -8,7 +8,7 @@ use crate::{
     auth::Caller,
     core::{
         model::{
-            Attachment, AttachmentId, AttachmentState, ChatId, FieldErrors, FileId, Timestamp,
+            AltText, Attachment, AttachmentId, AttachmentState, ChatId, FieldErrors, FileId, Timestamp,
             permission::Ability,
         },
         secrets,
@@ -115,6 +115,18 @@ pub async fn complete(state: &AppState, caller: &Caller, id: AttachmentId) -> Re
     let complete = move |conn: &mut _, _: &_| uploads::complete(conn, &upload, &writer, &stored, unsent_for);
     state.writer.run("complete_upload", complete).await?;
     Ok(attachment)
+}
+
+/// Changes the description of a complete upload that is not sent.
+pub async fn describe(
+    state: &AppState,
+    caller: &Caller,
+    id: AttachmentId,
+    alt: AltText,
+) -> Result<Attachment> {
+    let user = caller.id();
+    let describe = move |conn: &mut _, _: &_| uploads::describe(conn, user, id, &alt);
+    state.writer.run("describe_upload", describe).await?.ok_or(ApiError::NOT_RECEIVED)
 }
 
 /// Cancels an upload that is not sent.

@@ -569,3 +569,27 @@ async fn messages_with_attachments_are_found() {
     bob.get(&format!("search/?has=file&chat={other}")).await.expect(404);
     bob.get(&format!("chats/{other}/messages/?has=file")).await.expect(404);
 }
+
+#[actix_rt::test(system = "crate::System")]
+async fn an_upload_is_described_until_it_is_sent() {
+    let store = Store::start().await;
+    let [ann, bob] = store.server.users(["ann", "bob"]).await;
+    let chat = ann.group("Team", &[&bob]).await;
+    let upload = announces(&ann, chat, "a.txt", 5).await.expect(201).json;
+    let path = format!("uploads/{}/", upload["id"]);
+    let described = json!({"alt": "  A green meadow "});
+    ann.patch(&path, described.clone()).await.expect(409);
+    sends_bytes(&ann, &upload, b"hello").await.expect(200);
+    completes(&ann, &upload).await.expect(200);
+    bob.patch(&path, described.clone()).await.expect(404);
+    for (alt, sentence) in [(json!("x".repeat(1001)), "1000"), (Value::Null, "null"), (json!({}), "string")] {
+        let errors = ann.patch(&path, json!({"alt": alt})).await.invalid("alt");
+        assert!(errors[0].as_str().unwrap().contains(sentence), "{errors}");
+    }
+    ann.patch(&path, json!({})).await.expect(400);
+    assert_eq!(ann.patch(&path, described.clone()).await.expect(200).json["alt"], "A green meadow");
+    let message = shares(&ann, chat, "", &[&upload]).await;
+    assert_eq!(message["attachments"][0]["alt"], "A green meadow");
+    ann.patch(&path, described).await.expect(404);
+    store.is_consistent().await;
+}

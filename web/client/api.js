@@ -163,7 +163,7 @@ export class Api {
 
   createUpload = (fields, options) => this.request("POST", "uploads/", { body: fields, ...options });
   completeUpload = (id, options) => this.request("POST", at`uploads/${id}/complete/`, options);
-  describeUpload = (id, alt) => this.#patch(at`uploads/${id}/`, { alt });
+  updateUpload = (id, fields) => this.#patch(at`uploads/${id}/`, fields);
   cancelUpload = (id) => this.#delete(at`uploads/${id}/`);
   files = (chatId, query) => this.#get(at`chats/${chatId}/files/`, query);
   fileLink = (id) => this.#get(at`files/${id}/link/`);

@@ -69,7 +69,7 @@ export class FileList {
     this.#saving++;
     this.#changed();
     try {
-      const described = await this.#client.api.describeUpload(attachment.id, alt.trim());
+      const described = await this.#client.api.updateUpload(attachment.id, { alt: alt.trim() });
       if (this.#find(key)) this.#set(key, { attachment: described });
     } finally {
       this.#saving--;

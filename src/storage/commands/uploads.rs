@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::detach::drop_files;
 use crate::{
     core::model::{
-        Attachment, AttachmentId, ChatId, FileId, Refusal, Timestamp, UserId, permission::Ability,
+        AltText, Attachment, AttachmentId, ChatId, FileId, Refusal, Timestamp, UserId, permission::Ability,
     },
     storage::{
         AnyConn, StorageError,
@@ -153,6 +153,23 @@ pub fn complete(
     }
     attachments::complete(conn, &Upload { expires_at: until, ..upload.clone() }, found)?;
     stored_files::end_writing(conn, upload.file, writer)
+}
+
+/// Changes the description of a complete upload that is not sent. Returns `None` if it is not complete. `NotFound` if the
+/// user has no such upload.
+pub fn describe(
+    conn: &mut AnyConn,
+    user: UserId,
+    id: AttachmentId,
+    alt: &AltText,
+) -> Result<Option<Attachment>, StorageError> {
+    let upload =
+        attachments::find(conn, id)?.filter(|upload| upload.user == user).ok_or(Refusal::NotFound)?;
+    let Some(attachment) = upload.attachment else { return Ok(None) };
+    if !attachments::describe(conn, id, alt)? {
+        return Err(Refusal::NotFound.into());
+    }
+    Ok(Some(Attachment { alt: alt.as_str().to_owned(), ..attachment }))
 }
 
 /// Removes an upload that is not sent. `NotFound` if the user has no such upload.

@@ -182,6 +182,13 @@ pub fn complete(conn: &mut AnyConn, upload: &Upload, found: &Attachment) -> Resu
     Ok(changed.run(conn)? > 0)
 }
 
+/// Changes the description of an upload that is not sent. Returns whether it was still there.
+pub fn describe(conn: &mut AnyConn, id: AttachmentId, alt: &AltText) -> Result<bool, StorageError> {
+    let changed =
+        sql!("UPDATE attachments SET alt = ? WHERE id = ? AND message_id IS NULL", alt.as_str(), id);
+    Ok(changed.run(conn)? > 0)
+}
+
 /// Makes uploads attachments of a message. Returns how many of them were still there and not sent.
 pub fn send(conn: &mut AnyConn, ids: &[AttachmentId], message: MessageId) -> Result<usize, StorageError> {
     let ids: Vec<i64> = ids.iter().map(|id| id.0).collect();

@@ -62,6 +62,11 @@ pub(super) fn all() -> Vec<Action> {
             let limits = UploadLimits { site_bytes: Some(1), ..limits() };
             uploads::reserve(conn, TALKER, &new(5), limits).map(drop)
         }),
+        writes("describe an upload", |conn, _| {
+            let id = reserve(conn)?;
+            uploads::describe(conn, TALKER, id, &AltText::default())?;
+            attachments::describe(conn, id, &AltText::default()).map(drop)
+        }),
         writes("cancel an upload", |conn, _| {
             let id = reserve(conn)?;
             uploads::cancel(conn, TALKER, id)
