@@ -67,7 +67,7 @@ onBoth("pictures and files are sent, seen, opened and found", async (t, how) => 
     await expect(message(page, "Yesterday")).toBeInViewport();
     await isShown(page.getByRole("img", { name: "A green meadow" }));
     await isShown(page.getByRole("img", { name: "sea.png" }));
-    await expect(page.getByRole("button", { name: /Download minutes\.txt/ })).toBeInViewport();
+    await expect(page.getByRole("button", { name: /Download: minutes\.txt/ })).toBeInViewport();
   }
   // The gallery: by keys.
   await bobs.getByRole("button", { name: "Show A green meadow" }).click();
@@ -81,7 +81,7 @@ onBoth("pictures and files are sent, seen, opened and found", async (t, how) => 
   await bobs.keyboard.press("Escape");
   await expect(other).toHaveCount(0);
   // The file itself.
-  const [download] = await Promise.all([bobs.waitForEvent("download"), bobs.getByRole("button", { name: /Download minutes\.txt/ }).click()]);
+  const [download] = await Promise.all([bobs.waitForEvent("download"), bobs.getByRole("button", { name: /Download: minutes\.txt/ }).click()]);
   assert.equal(download.suggestedFilename(), "minutes.txt");
   const chunks = [];
   for await (const chunk of await download.createReadStream()) chunks.push(chunk);
@@ -118,7 +118,7 @@ test("files are pasted and dropped, removed and cancelled, and sent without a te
   await anns.getByRole("button", { name: "Remove pasted.txt" }).click();
   await expect(pending(anns)).toHaveText([/dropped\.txt/]);
   await sendButton(anns).click();
-  for (const page of [anns, bobs]) await expect(page.getByRole("button", { name: /Download dropped\.txt/ })).toBeInViewport();
+  for (const page of [anns, bobs]) await expect(page.getByRole("button", { name: /Download: dropped\.txt/ })).toBeInViewport();
   await expect(bobs.locator("#chat-list .chat-item")).toContainText("dropped.txt");
 });
 
@@ -132,7 +132,7 @@ test("an upload that broke off goes on by itself, and is sent once", async (t) =
   await expect(sendButton(anns)).toBeEnabled();
   assert.equal(broken, 3);
   await sendButton(anns).click();
-  await expect(bobs.getByRole("button", { name: /Download report\.txt/ })).toHaveCount(1);
+  await expect(bobs.getByRole("button", { name: /Download: report\.txt/ })).toHaveCount(1);
 });
 
 test("what cannot be sent is said", async (t) => {

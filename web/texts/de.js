@@ -363,7 +363,6 @@ export default {
     attach: "Dateien hinzufügen",
     attachment: "Datei",
     download: "Herunterladen",
-    downloadFile: "{name} herunterladen, {size}",
     dropHere: "Dateien hier ablegen, um sie zu senden",
     fileBlocked: "Gesperrt: Die Prüfung hat etwas Schädliches gefunden",
     fileEmpty: "Eine leere Datei kann nicht gesendet werden.",

@@ -363,7 +363,6 @@ export default {
     attach: "Add files",
     attachment: "File",
     download: "Download",
-    downloadFile: "Download {name}, {size}",
     dropHere: "Drop files here to send them",
     fileBlocked: "Blocked: a scan found something harmful",
     fileEmpty: "An empty file cannot be sent.",

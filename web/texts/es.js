@@ -363,7 +363,6 @@ export default {
     attach: "Añadir archivos",
     attachment: "Archivo",
     download: "Descargar",
-    downloadFile: "Descargar {name}, {size}",
     dropHere: "Suelta aquí los archivos para enviarlos",
     fileBlocked: "Bloqueado: el análisis encontró algo dañino",
     fileEmpty: "No se puede enviar un archivo vacío.",

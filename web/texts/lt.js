@@ -406,7 +406,6 @@ export default {
     attach: "Pridėti failų",
     attachment: "Failas",
     download: "Atsisiųsti",
-    downloadFile: "Atsisiųsti {name}, {size}",
     dropHere: "Įmeskite failus čia, kad juos išsiųstumėte",
     fileBlocked: "Užblokuota: patikra rado ką nors žalingo",
     fileEmpty: "Tuščio failo išsiųsti negalima.",

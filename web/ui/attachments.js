@@ -45,7 +45,7 @@ function Picture({ picture, isSingle, isCurrent, onShow }) {
   const label = alt || name;
   return html`
     <button type="button" class="gr-picture" title=${label} aria-label=${t("showPicture", { name: label })} tabindex=${isCurrent ? 0 : -1}
-      style=${isSingle ? `aspect-ratio: ${width} / ${height}; width: ${Math.min(width, 320)}px` : undefined} onClick=${onShow}>
+      style=${isSingle && width ? `aspect-ratio: ${width} / ${height}; width: ${Math.min(width, 320)}px` : undefined} onClick=${onShow}>
       ${address && html`<img src=${address} alt=${label} width=${width} height=${height} loading="lazy" decoding="async" />`}
     </button>
   `;
@@ -81,13 +81,13 @@ export function FileCard({ attachment, isCurrent = true }) {
   const content = html`
     ${state === "blocked" ? html`<${Warning} />` : html`<${FileIcon} />`}
     <span class="gr-file-text">
-      <span class="gr-file-name" dir="auto">${name}</span>
+      <span class="gr-file-name">${url && html`<span class="gr-hidden">${t("download")}: </span>`}<bdi>${name}</bdi></span>
       <span class="gr-file-note">${state in STATES ? t(STATES[state]) : fileSize(size)}</span>
     </span>
   `;
   if (!url) return html`<span class=${`gr-file is-${state}`}>${content}</span>`;
   return html`
-    <button ref=${card} type="button" class="gr-file" title=${t("download")} aria-label=${t("downloadFile", { name, size: fileSize(size) })}
+    <button ref=${card} type="button" class="gr-file" title=${t("download")}
       tabindex=${isCurrent ? 0 : -1} onClick=${() => attempt(() => save(client, attachment))}>${content}<${Download} /></button>
   `;
 }

@@ -1,5 +1,7 @@
 /** The files that a composer sends with its next message: their uploads, and what is written about them. */
 
+import { isPicture } from "./file-names.js";
+
 /** Uploads at the same time. The server allows a few more for other tabs. */
 const AT_ONCE = 3;
 
@@ -38,7 +40,7 @@ export class FileList {
 
   add(files) {
     for (const file of files) {
-      const preview = /^image\/(png|jpeg|gif|webp|avif)$/.test(file.type) ? URL.createObjectURL(file) : null;
+      const preview = isPicture(file.type) ? URL.createObjectURL(file) : null;
       this.items = [...this.items, { key: ++this.#lastKey, file, alt: "", progress: 0, preview, attachment: null, error: null }];
     }
     this.#next();

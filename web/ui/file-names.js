@@ -11,9 +11,14 @@ export function fileSize(bytes) {
   return new Intl.NumberFormat(locale, { style: "unit", unit: UNITS[unit], unitDisplay: unit === 0 ? "long" : "short", maximumFractionDigits: value < 10 && unit > 0 ? 1 : 0 }).format(value);
 }
 
-/** The part of a content type that says how it is shown. */
-export const kindOf = ({ content_type, width }) => {
+/** Pictures that browsers show. */
+const PICTURES = /^image\/(png|jpeg|gif|webp|avif)$/;
+
+export const isPicture = (contentType) => PICTURES.test(contentType);
+
+/** Returns how a file is shown. */
+export function kindOf({ content_type }) {
   const [kind] = content_type.split("/");
-  if (kind === "image") return width ? "image" : "file";
+  if (isPicture(content_type)) return "image";
   return kind === "audio" || kind === "video" ? kind : "file";
-};
+}

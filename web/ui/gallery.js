@@ -4,7 +4,7 @@ import { useAppContext, useAttempt } from "./app-context.js";
 import { Dialog } from "./dialog.js";
 import { save, usePictureAddress } from "./file-address.js";
 import { Download, Next } from "./file-icons.js";
-import { html, useRef, useState } from "./html.js";
+import { html, useEffect, useLatest, useRef, useState } from "./html.js";
 import { Back } from "./icons.js";
 import { t } from "./texts.js";
 
@@ -20,13 +20,19 @@ export function Gallery({ pictures, start, onClose }) {
   const [at, setAt] = useState(start);
   const picture = pictures[at] ?? pictures[0];
   const step = (by) => setAt(Math.min(pictures.length - 1, Math.max(0, at + by)));
-  const onKeyDown = (event) => {
+  const stage = useRef(/** @type {any} */ (null));
+  const onKeyDown = useLatest((event) => {
     const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
     if (!by || event.altKey || event.ctrlKey || event.metaKey) return;
     event.preventDefault();
     event.stopPropagation();
     step(getComputedStyle(event.currentTarget).direction === "rtl" ? -by : by);
-  };
+  });
+  useEffect(() => {
+    const dialog = stage.current.closest("dialog");
+    dialog.addEventListener("keydown", onKeyDown);
+    return () => dialog.removeEventListener("keydown", onKeyDown);
+  }, []);
   return html`
     <${Dialog} class="gr-gallery" title=${picture.alt || picture.name} onClose=${onClose}
       header=${html`
@@ -35,7 +41,7 @@ export function Gallery({ pictures, start, onClose }) {
           <button type="button" class="gr-icon-button gallery-save-btn" aria-label=${t("download")} title=${t("download")} onClick=${() => attempt(() => save(client, picture))}><${Download} /></button>
         </div>
       `}>
-      <div class="gr-gallery-stage" onKeyDown=${onKeyDown}>
+      <div ref=${stage} class="gr-gallery-stage">
         ${pictures.length > 1 && html`<button type="button" class="gr-icon-button gallery-previous-btn" aria-label=${t("previousPicture")} title=${t("previousPicture")} disabled=${at === 0} onClick=${() => step(-1)}><${Back} /></button>`}
         <${Zoomed} key=${picture.id} picture=${picture} onSwipe=${step} />
         ${pictures.length > 1 && html`<button type="button" class="gr-icon-button gallery-next-btn" aria-label=${t("nextPicture")} title=${t("nextPicture")} disabled=${at === pictures.length - 1} onClick=${() => step(1)}><${Next} /></button>`}
