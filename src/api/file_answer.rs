@@ -19,9 +19,9 @@ use futures_util::{Stream, stream};
 
 use super::{HandlerResult, is_known};
 use crate::{
-    core::model::{Attachment, FileId},
+    core::model::{Attachment, FileId, Refusal},
     error::ApiError,
-    files::{FileStore, content_type},
+    files::{FileStore, content_type, picture},
 };
 
 /// Bytes that are read at once.
@@ -34,44 +34,91 @@ pub(super) async fn answer(
     attachment: &Attachment,
     stored: FileId,
 ) -> HandlerResult {
-    let etag = format!("\"{}\"", attachment.sha256);
-    let length = attachment.size.unsigned_abs();
-    if is_known(request, &etag) {
-        return Ok(head(StatusCode::NOT_MODIFIED, attachment, &etag).finish());
-    }
-    let bytes = match range(request, &etag, length) {
-        Wanted::All => 0..length,
-        Wanted::Part(part) => part,
-        Wanted::Nothing => return Err(ApiError::NoSuchRange { length }),
+    let served = Served {
+        name: attachment.name.clone(),
+        content_type: &attachment.content_type,
+        etag: format!("\"{}\"", attachment.sha256),
+        length: attachment.size.unsigned_abs(),
     };
-    let file = store.work("be read", move |folder| folder.open(stored)).await?.ok_or(ApiError::NOT_FOUND)?;
-    let is_part = bytes.end - bytes.start < length;
-    let mut answer =
-        head(if is_part { StatusCode::PARTIAL_CONTENT } else { StatusCode::OK }, attachment, &etag);
-    answer.content_type(content_type::header(&attachment.content_type));
-    if is_part {
-        let range = format!("bytes {}-{}/{length}", bytes.start, bytes.end - 1);
-        answer.insert_header((CONTENT_RANGE, range));
-    }
-    Ok(answer.body(SizedStream::new(bytes.end - bytes.start, pieces(file, bytes))))
+    served.answer(request, store.work("be read", move |folder| folder.open(stored))).await
 }
 
-/// Returns the headers of all answers. What browsers run stays a download, and runs in a sandbox without an origin.
-fn head(status: StatusCode, attachment: &Attachment, etag: &str) -> HttpResponseBuilder {
-    let is_shown = content_type::is_shown(&attachment.content_type);
-    let disposition = ContentDisposition {
-        disposition: if is_shown { DispositionType::Inline } else { DispositionType::Attachment },
-        parameters: vec![DispositionParam::Filename(attachment.name.clone())],
+/// Answers with a thumbnail of an attachment. `edge`: its longer edge.
+pub(super) async fn answer_thumbnail(
+    request: &HttpRequest,
+    store: &FileStore,
+    attachment: &Attachment,
+    stored: FileId,
+    edge: i64,
+) -> HandlerResult {
+    let is_known = attachment.thumbnails.iter().any(|size| size.width.max(size.height) == edge);
+    let name = picture::thumbnail_name(edge).filter(|_| is_known).ok_or(ApiError::NOT_FOUND)?;
+    let opened = store.work("be read", move |folder| {
+        let Some(file) = folder.open_named(stored, &name)? else { return Ok(None) };
+        let length = file.metadata()?.len();
+        Ok(Some((file, length)))
+    });
+    let (file, length) = opened.await?.ok_or(ApiError::NOT_FOUND)?;
+    let served = Served {
+        name: format!("{edge}.webp"),
+        content_type: "image/webp",
+        etag: format!("\"{}-{edge}\"", attachment.sha256),
+        length,
     };
-    let mut answer = HttpResponse::build(status);
-    answer
-        .insert_header((ETAG, etag))
-        .insert_header((ACCEPT_RANGES, "bytes"))
-        // Membership is checked at each fetch, so a cache may keep the bytes only to be asked for them again.
-        .insert_header((CACHE_CONTROL, "private, no-cache"))
-        .insert_header((CONTENT_SECURITY_POLICY, "sandbox; default-src 'none'"))
-        .insert_header((CONTENT_DISPOSITION, disposition));
-    answer
+    served.answer(request, async { Ok(Some(file)) }).await
+}
+
+/// What is served.
+struct Served<'a> {
+    name: String,
+    content_type: &'a str,
+    etag: String,
+    length: u64,
+}
+
+impl Served<'_> {
+    async fn answer(
+        self,
+        request: &HttpRequest,
+        open: impl Future<Output = Result<Option<File>, Refusal>>,
+    ) -> HandlerResult {
+        let length = self.length;
+        if is_known(request, &self.etag) {
+            return Ok(self.head(StatusCode::NOT_MODIFIED).finish());
+        }
+        let bytes = match range(request, &self.etag, length) {
+            Wanted::All => 0..length,
+            Wanted::Part(part) => part,
+            Wanted::Nothing => return Err(ApiError::NoSuchRange { length }),
+        };
+        let file = open.await?.ok_or(ApiError::NOT_FOUND)?;
+        let is_part = bytes.end - bytes.start < length;
+        let mut answer = self.head(if is_part { StatusCode::PARTIAL_CONTENT } else { StatusCode::OK });
+        answer.content_type(content_type::header(self.content_type));
+        if is_part {
+            let range = format!("bytes {}-{}/{length}", bytes.start, bytes.end - 1);
+            answer.insert_header((CONTENT_RANGE, range));
+        }
+        Ok(answer.body(SizedStream::new(bytes.end - bytes.start, pieces(file, bytes))))
+    }
+
+    /// Returns the headers of all answers. What browsers run stays a download, and runs in a sandbox without an origin.
+    fn head(&self, status: StatusCode) -> HttpResponseBuilder {
+        let is_shown = content_type::is_shown(self.content_type);
+        let disposition = ContentDisposition {
+            disposition: if is_shown { DispositionType::Inline } else { DispositionType::Attachment },
+            parameters: vec![DispositionParam::Filename(self.name.clone())],
+        };
+        let mut answer = HttpResponse::build(status);
+        answer
+            .insert_header((ETAG, self.etag.as_str()))
+            .insert_header((ACCEPT_RANGES, "bytes"))
+            // Membership is checked at each fetch, so a cache may keep the bytes only to be asked for them again.
+            .insert_header((CACHE_CONTROL, "private, no-cache"))
+            .insert_header((CONTENT_SECURITY_POLICY, "sandbox; default-src 'none'"))
+            .insert_header((CONTENT_DISPOSITION, disposition));
+        answer
+    }
 }
 
 /// What a request asks for.

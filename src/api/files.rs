@@ -60,7 +60,10 @@ pub async fn show(state: Data<AppState>, request: HttpRequest, file: Id<Attachme
     let found = Principal::User(user).scope(found).await?;
     let (attachment, stored) = found.ok_or(ApiError::NOT_FOUND)?;
     let store = store.ok_or(ApiError::NOT_FOUND)?;
-    file_answer::answer(&request, &store, &attachment, stored).await
+    match query.place("thumbnail")? {
+        None => file_answer::answer(&request, &store, &attachment, stored).await,
+        Some(edge) => file_answer::answer_thumbnail(&request, &store, &attachment, stored, edge).await,
+    }
 }
 
 /// Returns the authenticated caller of a route outside the middleware.

@@ -110,6 +110,15 @@ impl Folder {
         sync_folder(&self.path)
     }
 
+    /// Adds what is derived from a file, under a name of its own.
+    pub fn add(&self, file: FileId, name: &str, bytes: &[u8]) -> io::Result<()> {
+        let folder = self.folder_of(file);
+        make_folder(&folder)?;
+        let mut added = files::replace(&folder.join(name))?;
+        added.write_all(bytes)?;
+        added.sync_all()
+    }
+
     /// Removes bytes that a request has not received whole.
     pub fn abandon(&self, file: FileId, writer: &str) -> io::Result<()> {
         remove_file(&self.folder_of(file).join(format!("{PART}{writer}")))

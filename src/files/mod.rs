@@ -2,6 +2,8 @@
 
 pub mod content_type;
 pub mod folder;
+pub mod metadata;
+pub mod picture;
 
 use std::{io, path::PathBuf, sync::Arc};
 
@@ -18,6 +20,8 @@ pub struct FileStore {
     pub wake: Notify,
     /// Places for work on whole files, which keeps a core busy.
     places: Arc<Semaphore>,
+    /// The place for decoding a picture: one at a time bounds the memory.
+    decoder: Arc<Semaphore>,
 }
 
 impl FileStore {
@@ -27,12 +31,18 @@ impl FileStore {
             folder: Folder::new(folder, mark),
             wake: Notify::new(),
             places: Arc::new(Semaphore::new(at_once.max(1))),
+            decoder: Arc::new(Semaphore::new(1)),
         }
     }
 
     /// Waits for a place to work on a whole file.
     pub async fn place(&self) -> Result<OwnedSemaphorePermit, Refusal> {
         self.places.clone().acquire_owned().await.map_err(|_| Refusal::Busy)
+    }
+
+    /// Waits for the place to decode a picture.
+    pub async fn decoder(&self) -> Result<OwnedSemaphorePermit, Refusal> {
+        self.decoder.clone().acquire_owned().await.map_err(|_| Refusal::Busy)
     }
 
     /// Does work with the folder on a thread that may block. An error is logged.

@@ -13,16 +13,13 @@ use tokio::time::timeout;
 use super::uploads::{WritingRight, store, unsent_for};
 use crate::{
     core::{
-        model::{AttachmentId, FieldErrors, FileId, Timestamp},
+        model::{AttachmentId, FieldErrors, FileId},
         secrets,
     },
     error::ApiError,
     files::FileStore,
     state::AppState,
-    storage::{
-        commands::uploads::{WRITE_FOR, Writing, begin_receiving},
-        tables::stored_files,
-    },
+    storage::commands::uploads::{Writing, begin_receiving},
 };
 
 type Result<T> = std::result::Result<T, ApiError>;
@@ -60,20 +57,32 @@ pub async fn receive<E>(
         Writing::IsComplete(_) => return Err(ApiError::IS_COMPLETE),
         Writing::IsBusy => return Err(ApiError::IS_BUSY),
     };
-    let right = WritingRight { state, file: upload.file, writer: writer.clone() };
-    let (file, name) = (upload.file, writer.clone());
+    let right = WritingRight::new(state, upload.file, writer);
+    let received = receive_bytes(&store, &right, upload.size.unsigned_abs(), max.unsigned_abs(), body).await;
+    right.end().await;
+    received
+}
+
+async fn receive_bytes<E>(
+    store: &FileStore,
+    right: &WritingRight<'_>,
+    announced: u64,
+    max: u64,
+    body: impl Stream<Item = std::result::Result<Bytes, E>> + Unpin,
+) -> Result<u64> {
+    let (file, name) = (right.file, right.writer.clone());
     let part = store.work("take an upload", move |folder| folder.begin(file, &name)).await?;
     let mut part = IncomingBytes {
-        store: &store,
-        right: &right,
+        store,
+        right,
         file: Some(part),
-        keeps: upload.size.unsigned_abs() + 1,
+        keeps: announced + 1,
         received: 0,
         unsynced: 0,
         is_whole: false,
         extended: Instant::now(),
     };
-    part.receive(body, max.unsigned_abs()).await?;
+    part.receive(body, max).await?;
     part.finish().await
 }
 
@@ -148,11 +157,7 @@ impl IncomingBytes<'_> {
 
     /// Extends the right to write. Fails if the upload was cancelled, or if another request took the place of this one.
     async fn extend(&mut self) -> Result<()> {
-        let (file, writer) = (self.right.file, self.right.writer.clone());
-        let go_on = move |conn: &mut _, _: &_| {
-            stored_files::go_on_writing(conn, file, &writer, Timestamp::now().after(WRITE_FOR))
-        };
-        if !self.right.state.writer.run("go_on_writing", go_on).await? {
+        if !self.right.extend().await? {
             return Err(ApiError::IS_BUSY);
         }
         self.extended = Instant::now();

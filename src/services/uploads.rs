@@ -1,6 +1,10 @@
 //! Services for uploads: announced, completed and cancelled. Their bytes arrive by [`super::receiving`].
 
-use std::{io::Read, sync::Arc, time::Duration};
+use std::{
+    io::{Read, Write},
+    sync::Arc,
+    time::Duration,
+};
 
 use sha2::{Digest, Sha256};
 
@@ -9,16 +13,20 @@ use crate::{
     core::{
         model::{
             AltText, Attachment, AttachmentId, AttachmentState, ChatId, FieldErrors, FileId, Timestamp,
-            permission::Ability,
+            UserId, permission::Ability,
         },
         secrets,
     },
     error::ApiError,
-    files::{FileStore, content_type, folder::fill},
+    files::{
+        FileStore, Folder, content_type,
+        folder::fill,
+        picture::{self, Picture},
+    },
     services::checked::Checked,
     state::AppState,
     storage::{
-        commands::uploads::{self, COMPLETING, Reserved, UploadLimits, Writing},
+        commands::uploads::{self, COMPLETING, Reserved, UploadLimits, WRITE_FOR, Writing},
         tables::{
             attachments::{NewUpload, Upload},
             stored_files,
@@ -97,7 +105,24 @@ pub async fn complete(state: &AppState, caller: &Caller, id: AttachmentId) -> Re
         Writing::IsComplete(attachment) => return Ok(attachment),
         Writing::IsBusy => return Err(ApiError::NOT_RECEIVED),
     };
-    let _right = WritingRight { state, file: upload.file, writer: writer.clone() };
+    let right = WritingRight::new(state, upload.file, writer.clone());
+    let completed = complete_received(state, &store, user, upload, writer).await;
+    match completed {
+        // The right has ended in the transaction.
+        Ok(_) => right.forget(),
+        Err(_) => right.end().await,
+    }
+    completed
+}
+
+async fn complete_received(
+    state: &AppState,
+    store: &Arc<FileStore>,
+    user: UserId,
+    upload: Upload,
+    writer: String,
+) -> Result<Attachment> {
+    let id = upload.id;
     let place = store.place().await?;
     let file = upload.file;
     let found = store.work("be read", move |folder| {
@@ -110,11 +135,70 @@ pub async fn complete(state: &AppState, caller: &Caller, id: AttachmentId) -> Re
         store.wake.notify_one();
         return Err(errors.into());
     }
-    let attachment = found.attachment(&upload);
+    let mut attachment = found.attachment(&upload);
+    let replacement = match picture_of(store, &attachment, file).await? {
+        Some(picture) => Some(keep(state, store, &upload, &writer, picture, &mut attachment).await?),
+        None => None,
+    };
     let (stored, unsent_for) = (attachment.clone(), unsent_for(state));
-    let complete = move |conn: &mut _, _: &_| uploads::complete(conn, &upload, &writer, &stored, unsent_for);
-    state.writer.run("complete_upload", complete).await?;
+    let complete = move |conn: &mut _, _: &_| {
+        uploads::complete(conn, &upload, &writer, (&stored, replacement), unsent_for)
+    };
+    if !state.writer.run("complete_upload", complete).await? {
+        return Err(ApiError::IS_BUSY);
+    }
+    store.wake.notify_one();
     Ok(attachment)
+}
+
+/// Makes a picture of a file; `None`: it is a plain file.
+async fn picture_of(store: &FileStore, attachment: &Attachment, file: FileId) -> Result<Option<Picture>> {
+    if !picture::is_one(&attachment.content_type) {
+        return Ok(None);
+    }
+    let (place, kind) = (store.decoder().await?, attachment.content_type.clone());
+    let made = store.work("be read", move |folder| {
+        let _place = place;
+        let Some(mut bytes) = folder.open(file)? else { return Ok(None) };
+        let mut whole = Vec::new();
+        bytes.read_to_end(&mut whole)?;
+        Ok(picture::make(&kind, &whole))
+    });
+    Ok(made.await?)
+}
+
+/// Keeps a picture as a file that is to take the place of the upload's, and describes it. What is written when the server
+/// is killed has a row without references, and is cleaned up.
+async fn keep(
+    state: &AppState,
+    store: &FileStore,
+    upload: &Upload,
+    writer: &str,
+    picture: Picture,
+    attachment: &mut Attachment,
+) -> Result<FileId> {
+    let Picture { bytes, width, height, blurhash, thumbnails } = picture;
+    attachment.size = bytes.len() as i64;
+    attachment.sha256 = secrets::hash(&bytes);
+    (attachment.width, attachment.height) = (Some(width.into()), Some(height.into()));
+    attachment.blurhash = blurhash;
+    attachment.thumbnails = thumbnails.iter().map(|(size, _)| size.clone()).collect();
+    let (source, name) = (upload.clone(), writer.to_owned());
+    let begin = move |conn: &mut _, _: &_| uploads::begin_replacing(conn, &source, &name);
+    let file = state.writer.run("begin_replacing", begin).await?;
+    let name = writer.to_owned();
+    let write = move |folder: &Folder| {
+        for (size, thumbnail) in &thumbnails {
+            if let Some(name) = picture::thumbnail_name(size.width.max(size.height)) {
+                folder.add(file, &name, thumbnail)?;
+            }
+        }
+        let mut part = folder.begin(file, &name)?;
+        part.write_all(&bytes)?;
+        folder.finish(&part, file, &name)
+    };
+    store.work("keep a picture", write).await?;
+    Ok(file)
 }
 
 /// Changes the description of a complete upload that is not sent.
@@ -200,16 +284,47 @@ fn check(state: &AppState, upload: &Upload, found: &Found) -> std::result::Resul
 
 /// The right of a request to write the bytes of a file. It ends with the request, also if the client disconnects.
 pub(super) struct WritingRight<'a> {
-    pub(super) state: &'a AppState,
+    state: &'a AppState,
     pub(super) file: FileId,
     pub(super) writer: String,
+    is_held: bool,
+}
+
+impl<'a> WritingRight<'a> {
+    pub(super) fn new(state: &'a AppState, file: FileId, writer: String) -> Self {
+        Self { state, file, writer, is_held: true }
+    }
+
+    /// Extends the right. Returns whether the request still has it.
+    pub(super) async fn extend(&self) -> Result<bool> {
+        let (file, writer) = (self.file, self.writer.clone());
+        let go_on = move |conn: &mut _, _: &_| {
+            stored_files::go_on_writing(conn, file, &writer, Timestamp::now().after(WRITE_FOR))
+        };
+        Ok(self.state.writer.run("go_on_writing", go_on).await?)
+    }
+
+    /// Ends the right, before the request is answered: the client's next request may need it.
+    pub(super) async fn end(mut self) {
+        self.is_held = false;
+        let (file, writer) = (self.file, self.writer.clone());
+        let end = move |conn: &mut _, _: &_| stored_files::end_writing(conn, file, &writer);
+        // If it fails, the right ends by its time.
+        let _ = self.state.writer.run("end_writing", end).await;
+    }
+
+    /// Does nothing, since the right has ended already.
+    fn forget(mut self) {
+        self.is_held = false;
+    }
 }
 
 impl Drop for WritingRight<'_> {
     fn drop(&mut self) {
-        let (file, writer) = (self.file, self.writer.clone());
-        let end = move |conn: &mut _, _: &_| stored_files::end_writing(conn, file, &writer);
-        // If it fails, the right ends by its time.
-        self.state.writer.run_then("end_writing", end, |_| {});
+        if self.is_held {
+            let (file, writer) = (self.file, self.writer.clone());
+            let end = move |conn: &mut _, _: &_| stored_files::end_writing(conn, file, &writer);
+            self.state.writer.run_then("end_writing", end, |_| {});
+        }
     }
 }

@@ -4,6 +4,7 @@
 mod support;
 
 mod assets;
+mod attached_pictures;
 mod attachments;
 mod awkward;
 mod blocks;

@@ -25,6 +25,9 @@ const BEGIN_WITHIN: Duration = Duration::from_secs(15 * 60);
 /// How long a request may write without extending its right. Other requests wait so long after a crash.
 pub const WRITE_FOR: Duration = Duration::from_secs(30);
 
+/// How long a request may take to complete an upload.
+const COMPLETE_FOR: Duration = Duration::from_secs(120);
+
 /// Limits on uploads.
 #[derive(Debug, Clone, Copy)]
 pub struct UploadLimits {
@@ -72,7 +75,7 @@ pub fn reserve(
     if new.size > left {
         return Ok(Reserved::OverQuota { left });
     }
-    let file = stored_files::insert(conn, user, new.size, 1)?;
+    let file = stored_files::insert(conn, user, new.size)?;
     stored_files::count(conn, user, new.size)?;
     let expires_at = Timestamp::now().after(BEGIN_WITHIN);
     let id = attachments::insert(conn, user, new, file, expires_at)?;
@@ -133,26 +136,41 @@ pub fn begin_completing(
     if let Some(attachment) = upload.attachment {
         return Ok(Writing::IsComplete(attachment));
     }
-    match stored_files::begin_writing(conn, upload.file, writer, now.after(WRITE_FOR), false)? {
+    match stored_files::begin_writing(conn, upload.file, writer, now.after(COMPLETE_FOR), false)? {
         true => Ok(Writing::Begun(upload)),
         false => Ok(Writing::IsBusy),
     }
 }
 
-/// Stores what was found in the bytes of an upload. `NotFound` if it was cancelled meanwhile.
+/// Adds a file that is to take the place of the bytes of an upload.
+pub fn begin_replacing(conn: &mut AnyConn, upload: &Upload, writer: &str) -> Result<FileId, StorageError> {
+    stored_files::insert_derived(conn, upload.file, writer, Timestamp::now().after(COMPLETE_FOR))
+}
+
+/// Stores what was found in the bytes of an upload. `replacement`: the file that takes the place of these bytes. Returns
+/// whether the request still had the right to write.
 pub fn complete(
     conn: &mut AnyConn,
     upload: &Upload,
     writer: &str,
-    found: &Attachment,
+    (found, replacement): (&Attachment, Option<FileId>),
     unsent_for: Duration,
-) -> Result<(), StorageError> {
+) -> Result<bool, StorageError> {
     let until = Timestamp::now().after(unsent_for);
     if !stored_files::go_on_writing(conn, upload.file, writer, until)? {
-        return Err(Refusal::NotFound.into());
+        return Ok(false);
     }
-    attachments::complete(conn, &Upload { expires_at: until, ..upload.clone() }, found)?;
-    stored_files::end_writing(conn, upload.file, writer)
+    let mut upload = Upload { expires_at: until, ..upload.clone() };
+    let old = upload.file;
+    stored_files::end_writing(conn, old, writer)?;
+    if let Some(new) = replacement {
+        if !stored_files::replace(conn, old, new, found.size)? {
+            return Ok(false);
+        }
+        upload.file = new;
+    }
+    attachments::complete(conn, &upload, found)?;
+    Ok(true)
 }
 
 /// Changes the description of a complete upload that is not sent. Returns `None` if it is not complete. `NotFound` if the

@@ -11,15 +11,31 @@ use crate::{
 /// The user id under which the bytes of all users are counted.
 pub const SITE: UserId = UserId(0);
 
-/// Adds a file that is not written yet. `references`: 1, or 0 until it takes the place of another one.
-pub fn insert(conn: &mut AnyConn, user: UserId, size: i64, references: i64) -> Result<FileId, StorageError> {
-    let dropped_at = (references == 0).then(Timestamp::now);
+/// Adds a file that is not written yet, with one reference.
+pub fn insert(conn: &mut AnyConn, user: UserId, size: i64) -> Result<FileId, StorageError> {
     let row = sql!(
-        "INSERT INTO stored_files (user_id, size, reference_count, dropped_at) VALUES (?, ?, ?, ?) RETURNING id",
+        "INSERT INTO stored_files (user_id, size, reference_count) VALUES (?, ?, 1) RETURNING id",
         user,
-        size,
-        references,
-        dropped_at
+        size
+    );
+    Ok(row.one(conn)?)
+}
+
+/// Adds a file that a request writes in the place of another one. It has no reference until it takes that place.
+pub fn insert_derived(
+    conn: &mut AnyConn,
+    source: FileId,
+    writer: &Writer,
+    until: Timestamp,
+) -> Result<FileId, StorageError> {
+    let now = Timestamp::now();
+    let row = sql!(
+        "INSERT INTO stored_files (user_id, size, reference_count, dropped_at, writer, writer_until) \
+         SELECT user_id, 0, 0, ?, ?, ? FROM stored_files WHERE id = ? RETURNING id",
+        now,
+        writer,
+        until,
+        source
     );
     Ok(row.one(conn)?)
 }
@@ -60,18 +76,19 @@ pub fn drop_references(conn: &mut AnyConn, mut files: Vec<FileId>) -> Result<(),
     freed.into_iter().try_for_each(|(user, bytes)| add(conn, user, -bytes))
 }
 
-/// Gives a file that was written in the place of another one its first reference, and its size.
-pub fn replace(conn: &mut AnyConn, old: FileId, new: FileId, size: i64) -> Result<(), StorageError> {
-    sql!(
+/// Gives a file that was written in the place of another one its first reference, and its size. Returns whether it was
+/// still there.
+pub fn replace(conn: &mut AnyConn, old: FileId, new: FileId, size: i64) -> Result<bool, StorageError> {
+    let user = sql!(
         "UPDATE stored_files SET reference_count = 1, dropped_at = NULL, size = ?, writer = NULL, writer_until = NULL \
-         WHERE id = ?",
+         WHERE id = ? AND reference_count = 0 RETURNING user_id",
         size,
         new
-    )
-    .run(conn)?;
-    let user = sql!("SELECT user_id FROM stored_files WHERE id = ?", new).one::<UserId>(conn)?;
+    );
+    let Some(user) = user.first::<UserId>(conn)? else { return Ok(false) };
     drop_references(conn, vec![old])?;
-    count(conn, user, size)
+    count(conn, user, size)?;
+    Ok(true)
 }
 
 /// The owner of a right to write a file's bytes: a request, by a random name.

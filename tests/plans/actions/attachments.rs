@@ -140,7 +140,8 @@ fn send(conn: &mut AnyConn) -> Result<(), StorageError> {
         state: AttachmentState::Clean,
         thumbnails: Vec::new(),
     };
-    uploads::complete(conn, &upload, "complete-two", &found, DAY)?;
+    let new = uploads::begin_replacing(conn, &upload, "complete-two")?;
+    assert!(uploads::complete(conn, &upload, "complete-two", (&found, Some(new)), DAY)?);
     let mut action = post_by(TALKER, None);
     if let Asked::PostMessage { new, .. } = &mut action {
         new.attachments = vec![id];
