@@ -88,11 +88,11 @@ impl Import {
             let others: Vec<&str> = contents.others().iter().map(String::as_str).collect();
             note!("not imported, since they are not Greenroom's: {}", others.join(", "));
         }
-        self.bring_files(from)?;
         let total = contents.rows().map(|(_, rows)| rows).sum();
         let mut progress = Progress::new("Importing", Unit::Rows, total);
         let imported = import(from, &contents, into, |rows| progress.advance(rows));
         imported.map_err(|error| self.failed(&error))?;
+        self.bring_files(from)?;
         // Printed before the commit: if the result cannot be printed, the import is rolled back.
         let took = progress.end();
         for (table, rows) in contents.rows() {
@@ -107,7 +107,7 @@ impl Import {
         keep(into).map_err(|error| self.failed(&error))
     }
 
-    /// Copies the attachments before the rows that need them.
+    /// Copies the attachments before the rows that need them are committed.
     fn bring_files(&self, from: &mut AnyConn) -> Result<(), CliError> {
         let DatabaseUrl::Sqlite(file) = &self.source else { return Ok(()) };
         let source = self.files_from.clone().unwrap_or_else(|| beside(file));

@@ -13,7 +13,10 @@ pub(crate) async fn announces(user: &User, chat: i64, name: &str, size: usize) -
 pub(crate) async fn sends_bytes(user: &User, upload: &Value, bytes: &[u8]) -> Reply {
     let mut nobody = user.clone();
     nobody.headers.clear();
-    nobody.send_raw("PUT", upload["put_url"].as_str().unwrap(), None, bytes.to_vec()).await
+    let url = upload["put_url"].as_str().unwrap();
+    // With a public URL it is absolute.
+    let path = &url[url.find("/messages/").unwrap()..];
+    nobody.send_raw("PUT", path, None, bytes.to_vec()).await
 }
 
 pub(crate) async fn completes(user: &User, upload: &Value) -> Reply {
