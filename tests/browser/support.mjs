@@ -167,7 +167,7 @@ const small = (page) =>
       .filter(
         (element) =>
           element.checkVisibility({ visibilityProperty: true }) &&
-          !element.closest(".message-content, emoji-picker, .gr-composer-hint"),
+          !element.closest(".message-content, emoji-picker, .gr-composer-hint, .gr-hidden"),
       )
       .map((element) => [element, (element.closest("label") ?? element).getBoundingClientRect()])
       .filter(([element, { width, height }]) => (width < 43.5 || height < 43.5) && element.id !== "current-chat-name")
