@@ -91,6 +91,8 @@ test("threads, mentions and all else fit a small window in every language", asyn
     await expect(everyone.locator(".gr-mention")).toHaveText("@everyone");
     await expect(page.locator(".gr-pin-bar")).toContainText(say("pinnedCount", { count: 1 }));
     await check("a chat with a thread, a pin and a mention of everyone");
+    const cut = await page.locator("#message-input").evaluate((field) => field.scrollHeight - field.clientHeight);
+    assert.ok(cut <= 0, `${cut} pixels of the field's hint are cut off: ${language}`);
     await page.locator(".gr-pin-bar").click();
     await expect(page.getByRole("dialog", { name: say("pinnedTitle") })).toBeInViewport({ ratio: 1 });
     await check("the list of pins");
