@@ -71,18 +71,22 @@ function Player({ attachment, isCurrent, kind }) {
   `;
 }
 
-const STATES = { scanning: "fileScanning", blocked: "fileBlocked" };
+/** Returns what a card says below the name of a file. */
+function noteOf({ state, size }) {
+  if (state === "scanning") return t("fileScanning");
+  return state === "blocked" ? t("fileBlocked") : fileSize(size);
+}
 
 export function FileCard({ attachment, isCurrent = true }) {
   const { client } = useAppContext();
   const attempt = useAttempt();
   const card = useRef(/** @type {any} */ (null));
-  const { name, size, state, url } = attachment;
+  const { name, state, url } = attachment;
   const content = html`
     ${state === "blocked" ? html`<${Warning} />` : html`<${FileIcon} />`}
     <span class="gr-file-text">
       <span class="gr-file-name">${url && html`<span class="gr-hidden">${t("download")}: </span>`}<bdi>${name}</bdi></span>
-      <span class="gr-file-note">${state in STATES ? t(STATES[state]) : fileSize(size)}</span>
+      <span class="gr-file-note">${noteOf(attachment)}</span>
     </span>
   `;
   if (!url) return html`<span class=${`gr-file is-${state}`}>${content}</span>`;
