@@ -9,8 +9,8 @@ use actix_web::{
         StatusCode,
         header::{
             ACCEPT_RANGES, ByteRangeSpec, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_RANGE,
-            CONTENT_SECURITY_POLICY, ContentDisposition, DispositionParam, DispositionType, ETAG, Header,
-            IF_RANGE, Range,
+            CONTENT_SECURITY_POLICY, Charset, ContentDisposition, DispositionParam, DispositionType, ETAG,
+            ExtendedValue, Header, IF_RANGE, Range,
         },
     },
 };
@@ -30,11 +30,12 @@ const PIECE: u64 = 256 << 10;
 /// Answers with an attachment, as far as the request asks for it.
 pub(super) async fn answer(
     request: &HttpRequest,
+    readers: Readers,
     store: &FileStore,
-    attachment: &Attachment,
-    stored: FileId,
+    (attachment, stored): (&Attachment, FileId),
 ) -> HandlerResult {
     let served = Served {
+        readers,
         name: attachment.name.clone(),
         content_type: &attachment.content_type,
         etag: format!("\"{}\"", attachment.sha256),
@@ -46,9 +47,9 @@ pub(super) async fn answer(
 /// Answers with a thumbnail of an attachment. `edge`: its longer edge.
 pub(super) async fn answer_thumbnail(
     request: &HttpRequest,
+    readers: Readers,
     store: &FileStore,
-    attachment: &Attachment,
-    stored: FileId,
+    (attachment, stored): (&Attachment, FileId),
     edge: i64,
 ) -> HandlerResult {
     let is_known = attachment.thumbnails.iter().any(|size| size.width.max(size.height) == edge);
@@ -60,6 +61,7 @@ pub(super) async fn answer_thumbnail(
     });
     let (file, length) = opened.await?.ok_or(ApiError::NOT_FOUND)?;
     let served = Served {
+        readers,
         name: format!("{edge}.webp"),
         content_type: "image/webp",
         etag: format!("\"{}-{edge}\"", attachment.sha256),
@@ -68,8 +70,28 @@ pub(super) async fn answer_thumbnail(
     served.answer(request, async { Ok(Some(file)) }).await
 }
 
+/// Pages that may show a file.
+#[derive(Clone, Copy)]
+pub(super) enum Readers {
+    /// Those that send the user's cookie: pages of the same site.
+    SameSite,
+    /// All: the address is a link.
+    All,
+}
+
+impl Readers {
+    /// Returns the value of `Cross-Origin-Resource-Policy`.
+    fn policy(self) -> &'static str {
+        match self {
+            Self::SameSite => "same-site",
+            Self::All => "cross-origin",
+        }
+    }
+}
+
 /// What is served.
 struct Served<'a> {
+    readers: Readers,
     name: String,
     content_type: &'a str,
     etag: String,
@@ -107,7 +129,7 @@ impl Served<'_> {
         let is_shown = content_type::is_shown(self.content_type);
         let disposition = ContentDisposition {
             disposition: if is_shown { DispositionType::Inline } else { DispositionType::Attachment },
-            parameters: vec![DispositionParam::Filename(self.name.clone())],
+            parameters: named(&self.name),
         };
         let mut answer = HttpResponse::build(status);
         answer
@@ -116,9 +138,23 @@ impl Served<'_> {
             // Membership is checked at each fetch, so a cache may keep the bytes only to be asked for them again.
             .insert_header((CACHE_CONTROL, "private, no-cache"))
             .insert_header((CONTENT_SECURITY_POLICY, "sandbox; default-src 'none'"))
-            .insert_header((CONTENT_DISPOSITION, disposition));
+            .insert_header((CONTENT_DISPOSITION, disposition))
+            .insert_header(("Cross-Origin-Resource-Policy", self.readers.policy()));
         answer
     }
+}
+
+/// Returns the parameters that give a name. Names that are not in ASCII come in the form that all browsers read (RFC 6266,
+/// section 4.3).
+fn named(name: &str) -> Vec<DispositionParam> {
+    let plain = name.chars().map(|c| if c.is_ascii() { c } else { '_' }).collect();
+    let extended = ExtendedValue {
+        charset: Charset::Ext("UTF-8".to_owned()),
+        language_tag: None,
+        value: name.as_bytes().to_vec(),
+    };
+    let extended = (!name.is_ascii()).then_some(DispositionParam::FilenameExt(extended));
+    [DispositionParam::Filename(plain)].into_iter().chain(extended).collect()
 }
 
 /// What a request asks for.

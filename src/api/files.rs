@@ -7,7 +7,9 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{
-    HandlerResult, file_answer, json,
+    HandlerResult,
+    file_answer::{self, Readers},
+    json,
     page::{link as page_link, page_size},
     path::Id,
     query::Query,
@@ -60,9 +62,12 @@ pub async fn show(state: Data<AppState>, request: HttpRequest, file: Id<Attachme
     let found = Principal::User(user).scope(found).await?;
     let (attachment, stored) = found.ok_or(ApiError::NOT_FOUND)?;
     let store = store.ok_or(ApiError::NOT_FOUND)?;
+    let readers = if is_linked { Readers::All } else { Readers::SameSite };
     match query.place("thumbnail")? {
-        None => file_answer::answer(&request, &store, &attachment, stored).await,
-        Some(edge) => file_answer::answer_thumbnail(&request, &store, &attachment, stored, edge).await,
+        None => file_answer::answer(&request, readers, &store, (&attachment, stored)).await,
+        Some(edge) => {
+            file_answer::answer_thumbnail(&request, readers, &store, (&attachment, stored), edge).await
+        }
     }
 }
 

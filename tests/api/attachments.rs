@@ -119,6 +119,7 @@ async fn a_file_is_uploaded_sent_and_fetched() {
         ("x-content-type-options", "nosniff"),
         ("cache-control", "private, no-cache"),
         ("accept-ranges", "bytes"),
+        ("cross-origin-resource-policy", "same-site"),
     ] {
         assert_eq!(file.header(name), value, "{name}");
     }
@@ -340,7 +341,11 @@ async fn membership_is_looked_up_at_every_fetch() {
     // A link opens for whoever has it, as long as its user is a member.
     let saved = link(&bob).await.expect(200).json;
     let url = saved["url"].as_str().unwrap();
-    assert_eq!(nobody.send("GET", url, None).await.expect(200).body, PNG);
+    let linked = nobody.send("GET", url, None).await.expect(200);
+    assert_eq!(
+        (linked.body.as_slice(), linked.header("cross-origin-resource-policy")),
+        (PNG, "cross-origin")
+    );
     assert_eq!(eve.send("GET", url, None).await.expect(200).body, PNG);
     for bad in
         [url.replace("?v=", "?v=1"), format!("{url}x"), url.split("?v=").next().unwrap().to_owned() + "?v="]
@@ -352,6 +357,20 @@ async fn membership_is_looked_up_at_every_fetch() {
     nobody.send("GET", url, None).await.expect(404);
     link(&bob).await.expect(404);
     fetches(&ann, &file).await.expect(200);
+}
+
+#[actix_rt::test(system = "crate::System")]
+async fn a_download_has_the_name_of_the_file_in_any_script() {
+    let store = Store::start().await;
+    let ann = store.server.user("ann").await;
+    let chat = ann.group("Team", &[]).await;
+    for (name, expected) in [
+        ("a \"b\".txt", r#"attachment; filename="a \"b\".txt""#),
+        ("Müll.txt", "attachment; filename=\"M_ll.txt\"; filename*=UTF-8''M%C3%BCll.txt"),
+    ] {
+        let file = uploads(&ann, chat, name, b"hello").await;
+        assert_eq!(fetches(&ann, &file).await.expect(200).header("content-disposition"), expected);
+    }
 }
 
 #[actix_rt::test(system = "crate::System")]
