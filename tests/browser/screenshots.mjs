@@ -5,7 +5,7 @@ import { copyFile, mkdir } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import test from "node:test";
 
-import { BROKEN_ROAD, demoServer, expect, helper, message, opens, serverWith, visit, writes } from "./support.mjs";
+import { BROKEN_ROAD, demoServer, expect, helper, message, opens, png, serverWith, visit, writes } from "./support.mjs";
 
 const path = (name) => fileURLToPath(new URL(`../../${name}`, import.meta.url));
 const FOLDER = path("target/screenshots");
@@ -370,5 +370,41 @@ test("pictures of what is shown where there is little, one waits, or something w
     await shoot(page, "offline-and-refused");
     await bobs.unblock(ann.id);
     await Promise.all([visitor, first, page].map((page) => page.context().close()));
+  }
+});
+
+test("pictures of files", async (t) => {
+  const { server, people } = await serverWith(t, ["ann", "bob"]);
+  const [ann, bob] = people;
+  const { id: chat } = await helper(server, ann).createChat({ chat_type: "group", title: "The hut", member_ids: [bob.id] });
+  const picture = (name, colour, size) => ({ name, mimeType: "image/png", buffer: png(...size, colour) });
+  const files = [
+    picture("meadow.png", [96, 160, 84], [1_600, 1_000]),
+    picture("lake.png", [60, 120, 170], [900, 1_400]),
+    { name: "The way to the hut, with the bus times.txt", mimeType: "text/plain", buffer: Buffer.from("Bus 7, at a quarter past. ".repeat(40)) },
+  ];
+  for (const [look, options] of LOOKS) {
+    const shoot = camera(look);
+    const page = await visit(t, server.url, ann, `/?chat=${chat}`, options);
+    const isReady = () => expect(page.getByRole("button", { name: "Send", exact: true })).toBeEnabled();
+    await page.locator(".file-input").first().setInputFiles(files);
+    await isReady();
+    await shoot(page, "files-pending");
+    await page.locator("#message-input").fill("From last year");
+    await page.getByRole("button", { name: "Send", exact: true }).click();
+    await expect(page.locator(".gr-pending-file")).toHaveCount(0);
+    await page.locator(".file-input").first().setInputFiles(files.slice(0, 1));
+    await isReady();
+    await page.getByRole("button", { name: "Send", exact: true }).click();
+    await expect(page.locator(".gr-pictures.is-single img").last()).toBeVisible();
+    await shoot(page, "files");
+    await page.locator(".gr-picture").last().click();
+    await expect(page.locator(".gr-gallery-picture img")).toBeVisible();
+    await shoot(page, "gallery");
+    await page.keyboard.press("Escape");
+    await page.locator("#chat-menu-btn").click();
+    await page.locator("#chat-files-btn").click();
+    await expect(page.locator(".gr-chat-file").first()).toBeVisible();
+    await shoot(page, "chat-files");
   }
 });
