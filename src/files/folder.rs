@@ -284,7 +284,12 @@ mod tests {
         store.open(id).unwrap().unwrap().read_to_string(&mut text).unwrap();
         assert_eq!(text, "whole");
         let mut found = Vec::new();
-        store.walk(|_, id| Ok::<_, io::Error>(found.push(id))).unwrap();
+        store
+            .walk(|_, id| {
+                found.push(id);
+                Ok::<_, io::Error>(())
+            })
+            .unwrap();
         assert_eq!(found, [Some(id)]);
         store.delete(id).unwrap();
         store.delete(id).unwrap();

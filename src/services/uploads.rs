@@ -79,7 +79,7 @@ pub async fn announce(
         }
     };
     let new = fields.authorize_errors(permission).await?;
-    store.work("be created", |folder| folder.ensure()).await?;
+    store.work("be created", Folder::ensure).await?;
     let settings = &state.config.files;
     let limits = UploadLimits {
         pending_max: settings.uploads_pending_max.into(),
@@ -127,7 +127,7 @@ async fn complete_received(
     let file = upload.file;
     let found = store.work("be read", move |folder| {
         let _place = place;
-        folder.open(file)?.map(|bytes| Found::in_bytes(bytes)).transpose()
+        folder.open(file)?.map(Found::in_bytes).transpose()
     });
     let found = found.await?.ok_or(ApiError::NOT_RECEIVED)?;
     if let Err(errors) = check(state, &upload, &found) {

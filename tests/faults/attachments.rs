@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    io::Cursor,
     path::{Path, PathBuf},
     sync::{
         Arc,
@@ -11,6 +12,7 @@ use std::{
 };
 
 use futures_util::future::{join, join_all};
+use image::{ImageFormat, Rgb, RgbImage};
 use rand::RngExt;
 use serde_json::{Value, json};
 
@@ -121,23 +123,35 @@ fn kills() -> usize {
     std::env::var("GREENROOM_KILLS").ok().and_then(|count| count.parse().ok()).unwrap_or(20)
 }
 
+/// Returns a picture that gets thumbnails.
+fn picture() -> Vec<u8> {
+    let image = RgbImage::from_fn(1_600, 900, |x, y| Rgb([x as u8, y as u8, (x / 7 * y) as u8]));
+    let mut bytes = Cursor::new(Vec::new());
+    image.write_to(&mut bytes, ImageFormat::Png).unwrap();
+    bytes.into_inner()
+}
+
 #[actix_rt::test(system = "crate::System")]
 async fn kill_9_leaves_no_file_without_a_row_and_no_row_without_a_file() {
     let place = Place::make();
     let server = Program::serve(&place.url());
     let chat = place.chat(&server).await;
     drop(server);
+    // Others are killed while it is decoded.
+    let picture = picture();
     for _ in 0..kills() {
         let server = place.serve();
         let (stop, steps) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
         let enough = rand::rng().random_range(1..12);
         let pause = Duration::from_micros(rand::rng().random_range(0..4_000));
         let works = (0..3).map(|worker| {
-            let (place, server, stop, steps) = (&place, &server, stop.clone(), steps.clone());
+            let (place, server, picture) = (&place, &server, &picture);
+            let (stop, steps) = (stop.clone(), steps.clone());
             async move {
                 while !stop.load(Ordering::Relaxed) {
-                    let bytes = vec![b'x'; 10_000 * (worker + 1)];
-                    let Some(message) = place.shares(server, chat, &bytes).await else { return };
+                    let plain = vec![b'x'; 10_000 * (worker + 1)];
+                    let bytes = if worker == 0 { picture } else { &plain };
+                    let Some(message) = place.shares(server, chat, bytes).await else { return };
                     steps.fetch_add(1, Ordering::Relaxed);
                     let path = format!("messages/{}/", message["id"]);
                     if place.asks(server, "DELETE", &path, None).await.is_none() {
