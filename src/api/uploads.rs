@@ -90,7 +90,7 @@ pub async fn describe(
     upload: Id<AttachmentId>,
     body: Body,
 ) -> HandlerResult {
-    let alt = body.json::<DescriptionFields>()?.check()?;
+    let alt = Checked::of(body.json::<DescriptionFields>(), DescriptionFields::check);
     let attachment = uploads::describe(&state, &caller, upload.0, alt).await?;
     Ok(HttpResponse::Ok().json(AttachmentView::new(&attachment, &state.links)))
 }

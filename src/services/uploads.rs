@@ -206,9 +206,11 @@ pub async fn describe(
     state: &AppState,
     caller: &Caller,
     id: AttachmentId,
-    alt: AltText,
+    alt: Checked<AltText>,
 ) -> Result<Attachment> {
     let user = caller.id();
+    let owned = state.readers.query_one(move |conn| uploads::owned(conn, user, id).map(drop));
+    let alt = alt.authorize_errors(owned).await?;
     let describe = move |conn: &mut _, _: &_| uploads::describe(conn, user, id, &alt);
     state.writer.run("describe_upload", describe).await?.ok_or(ApiError::NOT_RECEIVED)
 }

@@ -54,6 +54,8 @@ const ROWS: &[Row] = &[
     ("GET", "chats/{chat}/files", "", NotFound),
     ("GET", "chats/{chat}/files?before=x", "", NotFound),
     ("GET", "chats/{chat}/files?before=1", "", NotFound),
+    ("PATCH", "uploads/{file}", r#"{"alt": "x"}"#, NotFound),
+    ("PATCH", "uploads/{file}", "{}", NotFound),
     ("DELETE", "uploads/{file}", "", NotFound),
     ("POST", "uploads/{file}/complete", "", NotFound),
     ("POST", "chats/{chat}/join", "", NotFound),

@@ -131,8 +131,7 @@ pub fn begin_completing(
     writer: &str,
 ) -> Result<Writing, StorageError> {
     let now = Timestamp::now();
-    let upload =
-        attachments::find(conn, id)?.filter(|upload| upload.user == user).ok_or(Refusal::NotFound)?;
+    let upload = owned(conn, user, id)?;
     if let Some(attachment) = upload.attachment {
         return Ok(Writing::IsComplete(attachment));
     }
@@ -173,6 +172,12 @@ pub fn complete(
     Ok(true)
 }
 
+/// Returns an upload of a user. `NotFound` if the user has none with this id.
+pub fn owned(conn: &mut AnyConn, user: UserId, id: AttachmentId) -> Result<Upload, StorageError> {
+    let upload = attachments::find(conn, id)?.filter(|upload| upload.user == user);
+    Ok(upload.ok_or(Refusal::NotFound)?)
+}
+
 /// Changes the description of a complete upload that is not sent. Returns `None` if it is not complete. `NotFound` if the
 /// user has no such upload.
 pub fn describe(
@@ -181,9 +186,7 @@ pub fn describe(
     id: AttachmentId,
     alt: &AltText,
 ) -> Result<Option<Attachment>, StorageError> {
-    let upload =
-        attachments::find(conn, id)?.filter(|upload| upload.user == user).ok_or(Refusal::NotFound)?;
-    let Some(attachment) = upload.attachment else { return Ok(None) };
+    let Some(attachment) = owned(conn, user, id)?.attachment else { return Ok(None) };
     if !attachments::describe(conn, id, alt)? {
         return Err(Refusal::NotFound.into());
     }
@@ -192,7 +195,7 @@ pub fn describe(
 
 /// Removes an upload that is not sent. `NotFound` if the user has no such upload.
 pub fn cancel(conn: &mut AnyConn, user: UserId, id: AttachmentId) -> Result<(), StorageError> {
-    attachments::find(conn, id)?.filter(|upload| upload.user == user).ok_or(Refusal::NotFound)?;
+    owned(conn, user, id)?;
     let file = attachments::remove_unsent(conn, id)?.ok_or(Refusal::NotFound)?;
     stored_files::drop_references(conn, vec![file])
 }
