@@ -169,7 +169,8 @@ async fn a_file_that_is_not_whole_by_itself_has_a_code_of_its_own() {
     assert_eq!(ends(&mut server.child).await.code(), Some(3));
     let said = place.said();
     assert!(said.contains("test.db is whole only together with") && said.contains("test.db-wal"), "{said}");
-    assert_eq!(said.lines().count(), 1, "{said}");
+    // Beside what a busy machine makes the log say.
+    assert_eq!(said.lines().filter(|line| line.starts_with("greenroom: ")).count(), 1, "{said}");
     // The warning names the reading processes: here the test's.
     assert!(said.contains(&format!("(process {})", std::process::id())), "{said}");
     // Nothing is lost.
