@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import test from "node:test";
 
 import { DEADLINE } from "../client/support.mjs";
-import { NARROW, UNLIMITED, WIDE, expect, helper, message, onBoth, serverWith, visit } from "./support.mjs";
+import { NARROW, UNLIMITED, WIDE, expect, helper, message, onBoth, png, serverWith, visit } from "./support.mjs";
 
 const PHONE = { viewport: NARROW, hasTouch: true, isMobile: true };
 const LONGEST = "Wolkenkuckucksheim".repeat(15).slice(0, 255);
@@ -47,7 +47,7 @@ test("fields tell a phone what they are for, and are not zoomed in on", async (t
   const page = await visit(t, server.url, people[0], `/?chat=${id}`, PHONE);
   const seen = new Set();
   const look = async (where, last = "input, textarea") => {
-    const fields = page.locator("input:visible, textarea:visible");
+    const fields = page.locator("input:visible:not([aria-hidden]), textarea:visible");
     await expect(page.locator(last).filter({ visible: true }).first()).toBeVisible();
     for (const field of await fields.all()) {
       const [name, size, hint, capital] = await field.evaluate((field) => [
@@ -63,6 +63,9 @@ test("fields tell a phone what they are for, and are not zoomed in on", async (t
     }
   };
   await look("a chat");
+  await page.locator(".file-input").setInputFiles({ name: "a.png", mimeType: "image/png", buffer: png(64, 64, [40, 140, 90]) });
+  await look("a picture", ".alt-input");
+  await page.getByRole("button", { name: "Remove a.png" }).tap();
   await page.locator("#current-chat-name").tap();
   await look("renaming");
   await page.locator(".chat-title-input").press("Escape");

@@ -56,7 +56,7 @@ function PendingFile({ item, files }) {
             : html`<progress class="gr-progress" max="1" value=${progress} aria-label=${t("uploading", { name: file.name })}></progress>`}
         ${isPicture &&
         !error &&
-        html`<input class="gr-input alt-input" type="text" maxlength="1000" aria-label=${t("altOf", { name: file.name })} placeholder=${t("alt")}
+        html`<input class="gr-input alt-input" type="text" maxlength="1000" enterkeyhint="done" autocapitalize="sentences" aria-label=${t("altOf", { name: file.name })} placeholder=${t("alt")}
           defaultValue=${item.alt} onChange=${(event) => files.describe(key, event.currentTarget.value)} onKeyDown=${(event) => event.key === "Enter" && event.preventDefault()} />`}
       </div>
       ${error && html`<button type="button" class="gr-icon-button" aria-label=${t("retryFile", { name: file.name })} title=${t("retry")} onClick=${() => files.retry(key)}><${Undo} /></button>`}
