@@ -580,7 +580,7 @@ export class Api {
   updateUpload(id: number, fields: { alt: string }): Promise<Attachment>;
   cancelUpload(id: number): Promise<null>;
   /** The files of a chat, newest first. */
-  files(chatId: number, query?: ListQuery): Promise<Page<ChatFile>>;
+  files(chatId: number, query?: { before?: number; page_size?: number }): Promise<{ next: string | null; results: ChatFile[] }>;
   /** An address that opens a file without a credential, for 5 minutes. */
   fileLink(id: number): Promise<{ url: string; expires_at: string }>;
   /** The bytes of a file of a message, or of a smaller version. */
