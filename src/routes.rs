@@ -9,8 +9,8 @@ use actix_web::{
 use crate::{
     api::{
         activity, avatars, blocks, chats, credentials, drafts, events, files, guests, health, history,
-        members, mentions, messages, pictures, pins, profile, reactions, revocations, rooms, search,
-        settings, sign_in, sync, threads, tokens, uploads, users,
+        members, mentions, messages, pictures, pins, previews, profile, reactions, revocations, rooms,
+        search, settings, sign_in, sync, threads, tokens, uploads, users,
     },
     error::ApiError,
     middleware::authenticate,
@@ -64,6 +64,7 @@ pub fn routes(app: &mut ServiceConfig) {
         .service(at("/readyz").get(health::ready).done())
         .service(at("/messages/avatars/{user}.svg").get(avatars::show).done())
         .service(at("/messages/pictures/{user}/{signature}").get(pictures::show).done())
+        .service(at("/messages/previews/{signature}").get(previews::picture).done())
         .default_service(web::to(unknown));
 }
 
@@ -124,6 +125,7 @@ fn api(api: &mut ServiceConfig) {
         .service(at("/mentions").get(mentions::list).done())
         .service(at("/threads/{message}").get(threads::detail).done())
         .service(at("/messages/{message}/history").get(history::list).done())
+        .service(at("/messages/{message}/previews/{index}").delete(previews::remove).done())
         .service(at("/messages/{message}/reactions").post(reactions::toggle).done())
         .service(
             at("/messages/{message}/reactions/{emoji}").put(reactions::put).delete(reactions::delete).done(),

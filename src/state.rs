@@ -18,6 +18,7 @@ use crate::{
     hub::{ChatMeter, Hub},
     pictures::PictureProxy,
     presence::Presence,
+    previews::PreviewQueue,
     rate_limit::{RateLimiter, UserLocks},
     storage::{ChatCache, ReadPool, StoragePolicy, WriterHandle},
     telemetry::Meters,
@@ -52,6 +53,10 @@ pub struct AppState {
     pub sightings: Sightings,
     /// `None`: the picture proxy is off, and browsers load pictures from their hosts.
     pub pictures: Option<PictureProxy>,
+    /// `None`: there are no previews of links.
+    pub previews: Option<PreviewQueue>,
+    /// The pictures of previews; `None`: there are none.
+    pub preview_pictures: Option<PictureProxy>,
     /// `None`: there are no attachments.
     pub files: Option<Arc<FileStore>>,
     pub rate_limiter: RateLimiter,

@@ -109,7 +109,24 @@ export interface Message {
   mentions: Mentions;
   /** The files that it shows. `content` may then be empty. */
   attachments: Attachment[];
+  /** Previews of the pages that its text links to. They come after it is sent, with `message_updated`. */
+  previews: Preview[];
   seq: number;
+}
+
+/** What a page that a message links to says of itself. */
+export interface Preview {
+  /** The link, as the text has it. */
+  url: string;
+  title: string;
+  /** May be empty. */
+  description: string;
+  /** The name of the site, or its host. */
+  site: string;
+  /** The page's picture, through the server. */
+  image_url: string | null;
+  width: number | null;
+  height: number | null;
 }
 
 /** A file of a message. */
@@ -591,6 +608,8 @@ export class Api {
   /** The pinned messages, the one pinned last first. */
   pins(chatId: number): Promise<{ results: Message[] }>;
   pin(chatId: number, messageId: number): Promise<Message>;
+  /** Removes a preview of an own message, by its index. */
+  removePreview(messageId: number, index: number): Promise<null>;
   unpin(chatId: number, messageId: number): Promise<null>;
   search(q: string, query?: ListQuery & { chat?: number; before?: number; after?: number; match?: Match }): Promise<FoundPage>;
 

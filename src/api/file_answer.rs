@@ -1,6 +1,6 @@
 //! Answers with the bytes of a file: whole, a range of them, or none if the client has them.
 
-use std::{fs::File, os::unix::fs::FileExt, sync::Arc};
+use std::fs::File;
 
 use actix_web::{
     HttpRequest, HttpResponse, HttpResponseBuilder,
@@ -14,18 +14,13 @@ use actix_web::{
         },
     },
 };
-use bytes::Bytes;
-use futures_util::{Stream, stream};
 
 use super::{HandlerResult, is_known};
 use crate::{
     core::model::{Attachment, FileId, Refusal},
     error::ApiError,
-    files::{FileStore, content_type, picture},
+    files::{FileStore, content_type, picture, pieces::pieces},
 };
-
-/// Bytes that are read at once.
-const PIECE: u64 = 256 << 10;
 
 /// Answers with an attachment, as far as the request asks for it.
 pub(super) async fn answer(
@@ -183,30 +178,6 @@ fn wanted(range: &ByteRangeSpec, length: u64) -> Wanted {
         Some((first, last)) => Wanted::Part(first..last + 1),
         None => Wanted::Nothing,
     }
-}
-
-/// Reads a file in pieces, on threads that may block. The next piece is read while the client receives the one before.
-fn pieces(file: File, bytes: std::ops::Range<u64>) -> impl Stream<Item = std::io::Result<Bytes>> {
-    let file = Arc::new(file);
-    let read = move |from: u64| {
-        let (file, to) = (file.clone(), bytes.end.min(from + PIECE));
-        tokio::task::spawn_blocking(move || {
-            let mut piece = vec![0; (to - from) as usize];
-            file.read_exact_at(&mut piece, from)?;
-            Ok(Bytes::from(piece))
-        })
-    };
-    let (start, end) = (bytes.start, bytes.end);
-    let first = (start < end).then(|| read(start));
-    stream::unfold((start, first), move |(at, reading)| {
-        let read = read.clone();
-        async move {
-            let piece = reading?.await.unwrap_or_else(|error| Err(std::io::Error::other(error)));
-            let next = at + PIECE;
-            let following = (piece.is_ok() && next < end).then(|| read(next));
-            Some((piece, (next, following)))
-        }
-    })
 }
 
 #[cfg(test)]

@@ -23,6 +23,7 @@ pub(crate) mod page;
 mod path;
 pub mod pictures;
 pub mod pins;
+pub mod previews;
 pub mod profile;
 pub(crate) mod query;
 pub mod reactions;

@@ -10,7 +10,7 @@ use super::{HandlerResult, is_known};
 use crate::{
     core::model::{Refusal, UserId},
     error::ApiError,
-    pictures::{Missing, Picture},
+    pictures::{Missing, Owner, Picture},
     state::AppState,
     storage::tables::users,
 };
@@ -27,8 +27,13 @@ pub async fn show(state: Data<AppState>, request: HttpRequest) -> HandlerResult 
         state.readers.query_one(move |conn| users::find(conn, id)).await?.ok_or(ApiError::NOT_FOUND)?;
     let card = user.card();
     let stored = state.links.open_picture(&card, part("signature")?).ok_or(ApiError::NOT_FOUND)?;
-    match proxy.get(card.id, stored).await {
-        Ok(picture) => Ok(answer(&request, picture)),
+    answer_with(&request, proxy.get(Owner::User(card.id), stored).await)
+}
+
+/// Answers with a fetched picture.
+pub(super) fn answer_with(request: &HttpRequest, fetched: Result<Picture, Missing>) -> HandlerResult {
+    match fetched {
+        Ok(picture) => Ok(answer(request, picture)),
         Err(Missing::Failed) => Ok(failure()),
         Err(Missing::Busy) => Err(Refusal::Busy.into()),
     }

@@ -4,6 +4,7 @@
 pub mod backfill;
 mod batcher;
 mod fan_out;
+mod mention_counts;
 mod roots;
 pub mod send_out;
 mod sequencer;
@@ -41,6 +42,7 @@ use crate::{
 };
 
 use batcher::Batcher;
+use mention_counts::MentionCounts;
 use sequencer::{BACKFILL_RETRY_DELAY, PendingEvent, Sequencer};
 
 /// One active chat of this node.
@@ -58,6 +60,8 @@ pub struct ChatActor {
     sequencer: Sequencer,
     /// The root that was last read for an event, with the event's `seq`.
     root: Option<(Seq, Option<Box<Message>>)>,
+    /// The mentions that were last counted for an event.
+    mention_counts: MentionCounts,
     batcher: Batcher,
     /// Subscribed members' sockets. They get every event.
     subscribers: HashMap<SubscriberId, Arc<Subscriber>>,
@@ -91,6 +95,7 @@ impl ChatActor {
             activity,
             sequencer: Sequencer::default(),
             root: None,
+            mention_counts: MentionCounts::default(),
             batcher: Batcher::default(),
             subscribers: HashMap::new(),
             observers: Observers::default(),
@@ -194,6 +199,7 @@ impl ChatActor {
             ChatMessage::Backfill(_) => self.on_backfill(),
             ChatMessage::BackfillResult(message) => self.on_backfill_result(message, ctx),
             ChatMessage::RootRead(message) => self.on_root_read(message),
+            ChatMessage::MentionsCounted(message) => self.on_mentions_counted(message),
             ChatMessage::EnsureSubscribed(message) => self.on_ensure_subscribed(message),
             ChatMessage::MembershipRead(message) => self.on_membership_read(message, ctx),
             ChatMessage::RemoteTyping(message) => self.on_remote_typing(message, ctx),

@@ -189,6 +189,14 @@ pub struct RootRead {
     pub root: Option<Box<model::Message>>,
 }
 
+/// The unread mentions of connected users, as they were at the event with this `seq`.
+#[derive(Debug)]
+pub struct MentionsCounted {
+    pub seq: Seq,
+    /// In order of user id; `None`: not a member.
+    pub of: Vec<(UserId, Option<i64>)>,
+}
+
 /// A typing signal from another node: started or stopped.
 #[derive(Debug)]
 pub struct RemoteTyping(pub TypingSignal);
@@ -222,7 +230,7 @@ macro_rules! chat_messages {
 
 chat_messages! {
     Submit, Settled, Type, Subscribe, Unsubscribe, Observe, Unobserve, LookedUp, TypingTimeout, RemoteEvent, GapDetected, Backfill, BackfillResult,
-    EnsureSubscribed, MembershipRead, RootRead, RemoteTyping, Marked, BatchTimeout,
+    EnsureSubscribed, MembershipRead, RootRead, MentionsCounted, RemoteTyping, Marked, BatchTimeout,
 }
 
 impl ChatMessage {

@@ -2,9 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
-use crate::{core::model::attachments::MOST_ATTACHMENTS, storage::DatabaseUrl};
+use crate::{
+    core::model::{AttachmentState, attachments::MOST_ATTACHMENTS},
+    files::scanner::ScannerUrl,
+    storage::DatabaseUrl,
+};
 
 /// Settings of attachments, which all commands take that work with files.
 #[derive(Debug, Clone, Args)]
@@ -42,9 +46,31 @@ pub struct FileSettings {
     /// Seconds after which a complete upload is removed that was not sent
     #[arg(long, env = "GREENROOM_UPLOAD_UNLINKED_SECONDS", default_value_t = 86_400, value_parser = clap::value_parser!(u32).range(1..))]
     pub upload_unlinked_seconds: u32,
+
+    /// Scanner of attachments: clamd://HOST:PORT or clamd+unix:///path/to/socket; none by default
+    #[arg(long, env = "GREENROOM_SCAN", value_name = "URL", value_parser = ScannerUrl::parse)]
+    pub scan: Option<ScannerUrl>,
+
+    /// What happens to attachments while the scanner is away or fails
+    #[arg(long, env = "GREENROOM_SCAN_FAILURE", value_enum, default_value_t = ScanFailure::Hold)]
+    pub scan_failure: ScanFailure,
+}
+
+/// What happens to attachments that cannot be scanned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ScanFailure {
+    /// They wait, and are scanned later
+    Hold,
+    /// They are taken for clean
+    Allow,
 }
 
 impl FileSettings {
+    /// Returns the state of attachments that are complete.
+    pub fn initial_state(&self) -> AttachmentState {
+        if self.scan.is_some() { AttachmentState::Scanning } else { AttachmentState::Clean }
+    }
+
     /// Returns the folder of the attachments of a database; `None`: there are no attachments.
     pub fn folder(&self, database: &DatabaseUrl) -> Option<PathBuf> {
         match (&self.files, database) {

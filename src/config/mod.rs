@@ -25,7 +25,7 @@ use crate::{
 };
 
 pub use custom_keys::CustomKeys;
-pub use files::{FileSettings, FileTypes, beside};
+pub use files::{FileSettings, FileTypes, ScanFailure, beside};
 pub use jwt::JwtSettings;
 
 /// Database setting, which every command takes.
@@ -157,6 +157,14 @@ pub struct Config {
     /// 10.1.0.0/16
     #[arg(long, env = "GREENROOM_PICTURE_PROXY_ALLOW", value_delimiter = ',', value_parser = network)]
     pub picture_proxy_allow: Vec<IpNet>,
+
+    /// Whether messages show previews of the pages that they link to, which this server fetches: on or off
+    #[arg(long, env = "GREENROOM_LINK_PREVIEWS", default_value = "off", action = clap::ArgAction::Set, value_parser = BoolishValueParser::new())]
+    pub link_previews: bool,
+
+    /// Private networks that previews may reach, comma-separated addresses or networks: 10.1.0.0/16
+    #[arg(long, env = "GREENROOM_PREVIEW_ALLOW", value_delimiter = ',', value_parser = network)]
+    pub preview_allow: Vec<IpNet>,
 
     /// Trusted proxies, whose headers give the client's address and scheme, comma-separated addresses or
     /// networks

@@ -4,6 +4,9 @@ pub mod content_type;
 pub mod folder;
 pub mod metadata;
 pub mod picture;
+pub mod pieces;
+pub mod scanner;
+mod turned;
 
 use std::{io, path::PathBuf, sync::Arc};
 
@@ -18,6 +21,8 @@ pub struct FileStore {
     pub folder: Folder,
     /// Notified when bytes may have to be deleted.
     pub wake: Notify,
+    /// Notified when a file may have to be scanned.
+    pub to_scan: Notify,
     /// Places for work on whole files, which keeps a core busy.
     places: Arc<Semaphore>,
     /// The place for decoding a picture: one at a time bounds the memory.
@@ -30,6 +35,7 @@ impl FileStore {
         Self {
             folder: Folder::new(folder, mark),
             wake: Notify::new(),
+            to_scan: Notify::new(),
             places: Arc::new(Semaphore::new(at_once.max(1))),
             decoder: Arc::new(Semaphore::new(1)),
         }

@@ -9,7 +9,10 @@ use image::{
     metadata::Orientation,
 };
 
-use super::metadata::{Format, strip};
+use super::{
+    metadata::{Format, strip},
+    turned::{Turned, is_upright},
+};
 use crate::core::model::Thumbnail;
 
 /// Most pixels of a picture. A larger one is a plain file.
@@ -56,7 +59,7 @@ pub fn thumbnail_name(edge: i64) -> Option<String> {
 }
 
 /// Makes a picture of the bytes of a file; `None`: it is a plain file. The size is read before anything is decoded.
-pub fn make(content_type: &str, bytes: &[u8]) -> Option<Picture> {
+pub fn make(content_type: &str, bytes: Vec<u8>) -> Option<Picture> {
     let format = Format::of(content_type)?;
     // A fault of a decoder must not be one of the server.
     catch_unwind(|| decode(format, bytes)).ok().flatten()
@@ -71,52 +74,78 @@ fn image_format(format: Format) -> ImageFormat {
     }
 }
 
-fn decode(format: Format, bytes: &[u8]) -> Option<Picture> {
+/// Opens a picture whose pixels are not too many.
+fn open(format: Format, bytes: &[u8]) -> Option<impl ImageDecoder> {
     let mut reader = ImageReader::with_format(Cursor::new(bytes), image_format(format));
     let mut limits = Limits::default();
     limits.max_alloc = Some(MOST_MEMORY);
     reader.limits(limits);
-    let mut decoder = reader.into_decoder().ok()?;
+    let decoder = reader.into_decoder().ok()?;
     let (width, height) = decoder.dimensions();
-    if u64::from(width) * u64::from(height) > MOST_PIXELS || decoder.total_bytes() > MOST_MEMORY {
-        return None;
-    }
-    let profile = decoder.icc_profile().ok().flatten();
-    let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
-    let mut image = DynamicImage::from_decoder(decoder).ok()?;
-    let stripped = strip(format, bytes);
-    let is_animated = stripped.as_ref().is_some_and(|stripped| stripped.is_animated);
-    let is_turned = orientation != Orientation::NoTransforms && !is_animated;
-    if is_turned {
-        image.apply_orientation(orientation);
-    }
-    let bytes = match stripped {
-        Some(stripped) if !is_turned => stripped.bytes,
-        _ => encode(format, &image, profile.clone())?,
-    };
-    let (width, height) = (image.width(), image.height());
-    let thumbnails = if is_animated { Vec::new() } else { thumbnails(&image) };
-    Some(Picture { bytes, width, height, blurhash: blurhash(&image), thumbnails })
+    let is_small =
+        u64::from(width) * u64::from(height) <= MOST_PIXELS && decoder.total_bytes() <= MOST_MEMORY;
+    is_small.then_some(decoder)
 }
 
-/// Encodes a picture anew, in its own format.
-fn encode(format: Format, image: &DynamicImage, profile: Option<Vec<u8>>) -> Option<Vec<u8>> {
-    let mut bytes = Vec::new();
-    let encoded = match format {
-        Format::Jpeg => {
-            let plain = match image.color().has_color() {
-                true => DynamicImage::ImageRgb8(image.to_rgb8()),
-                false => DynamicImage::ImageLuma8(image.to_luma8()),
-            };
-            with_profile(JpegEncoder::new_with_quality(&mut bytes, TURNED_QUALITY), profile, &plain)
+fn decode(format: Format, bytes: Vec<u8>) -> Option<Picture> {
+    let mut decoder = open(format, &bytes)?;
+    let profile = decoder.icc_profile().ok().flatten();
+    let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
+    drop(decoder);
+    let stripped = strip(format, &bytes);
+    let is_animated = stripped.as_ref().is_some_and(|stripped| stripped.is_animated);
+    let orientation = if is_animated { Orientation::NoTransforms } else { orientation };
+    let is_whole = stripped.is_some();
+    // One copy of the bytes is enough, beside the pixels.
+    let bytes = stripped.map_or(bytes, |stripped| stripped.bytes);
+    let image = DynamicImage::from_decoder(open(format, &bytes)?).ok()?;
+    // They are small, and turned after they are made.
+    let blurhash = blurhash(&image, orientation);
+    let thumbnails = if is_animated { Vec::new() } else { thumbnails(&image, orientation) };
+    let (width, height) = (image.width(), image.height());
+    let (width, height) = if is_upright(orientation) { (width, height) } else { (height, width) };
+    let bytes = match orientation {
+        Orientation::NoTransforms if is_whole => bytes,
+        orientation => {
+            drop(bytes);
+            encode(format, image, orientation, profile)?
         }
-        Format::Png => with_profile(PngEncoder::new(&mut bytes), profile, image),
+    };
+    Some(Picture { bytes, width, height, blurhash, thumbnails })
+}
+
+/// Encodes a picture anew, turned, in its own format.
+fn encode(
+    format: Format,
+    image: DynamicImage,
+    orientation: Orientation,
+    profile: Option<Vec<u8>>,
+) -> Option<Vec<u8>> {
+    let mut bytes = Vec::new();
+    if format == Format::Jpeg {
+        let mut encoder = JpegEncoder::new_with_quality(&mut bytes, TURNED_QUALITY);
+        set_profile(&mut encoder, profile).ok()?;
+        let encoded = match image {
+            DynamicImage::ImageLuma8(image) => encoder.encode_image(&Turned { image: &image, orientation }),
+            image => encoder.encode_image(&Turned { image: &image.into_rgb8(), orientation }),
+        };
+        return encoded.ok().map(|()| bytes);
+    }
+    // These have to be copied to be turned. Few are: cameras make JPEG.
+    let is_copied = !is_upright(orientation);
+    if is_copied && image.as_bytes().len() as u64 > MOST_MEMORY / 2 {
+        return None;
+    }
+    let mut image = image;
+    image.apply_orientation(orientation);
+    let encoded = match format {
+        Format::Png => with_profile(PngEncoder::new(&mut bytes), profile, &image),
         Format::WebP => {
-            let plain = DynamicImage::ImageRgba8(image.to_rgba8());
+            let plain = DynamicImage::ImageRgba8(image.into_rgba8());
             with_profile(WebPEncoder::new_lossless(&mut bytes), profile, &plain)
         }
         // A GIF has no orientation, and one whose structure cannot be read is no picture.
-        Format::Gif => return None,
+        Format::Jpeg | Format::Gif => return None,
     };
     encoded.ok().map(|()| bytes)
 }
@@ -126,20 +155,27 @@ fn with_profile(
     profile: Option<Vec<u8>>,
     image: &DynamicImage,
 ) -> ImageResult<()> {
-    if let Some(profile) = profile {
-        // Without the profile, the colours would be others: better no picture.
-        encoder.set_icc_profile(profile).map_err(image::ImageError::Unsupported)?;
-    }
+    set_profile(&mut encoder, profile)?;
     let colour: ExtendedColorType = image.color().into();
     encoder.write_image(image.as_bytes(), image.width(), image.height(), colour)
 }
 
+/// Without its profile, a picture would have other colours: better none.
+fn set_profile(encoder: &mut impl ImageEncoder, profile: Option<Vec<u8>>) -> ImageResult<()> {
+    match profile {
+        Some(profile) => encoder.set_icc_profile(profile).map_err(image::ImageError::Unsupported),
+        None => Ok(()),
+    }
+}
+
 /// Returns the thumbnails of a picture, none of them larger than it.
-fn thumbnails(image: &DynamicImage) -> Vec<(Thumbnail, Vec<u8>)> {
+fn thumbnails(image: &DynamicImage, orientation: Orientation) -> Vec<(Thumbnail, Vec<u8>)> {
     let longer = image.width().max(image.height());
     let edges = EDGES.into_iter().filter(|edge| *edge < longer);
     let thumbnail = |edge: u32| {
-        let small = image.thumbnail(edge, edge).to_rgba8();
+        let mut small = image.thumbnail(edge, edge);
+        small.apply_orientation(orientation);
+        let small = small.into_rgba8();
         let (width, height) = small.dimensions();
         let bytes = webp::Encoder::from_rgba(&small, width, height).encode(THUMBNAIL_QUALITY).to_vec();
         (Thumbnail { width: width.into(), height: height.into() }, bytes)
@@ -147,8 +183,10 @@ fn thumbnails(image: &DynamicImage) -> Vec<(Thumbnail, Vec<u8>)> {
     edges.map(thumbnail).collect()
 }
 
-fn blurhash(image: &DynamicImage) -> Option<String> {
-    let small = image.thumbnail(BLURHASH_EDGE, BLURHASH_EDGE).to_rgba8();
+fn blurhash(image: &DynamicImage, orientation: Orientation) -> Option<String> {
+    let mut small = image.thumbnail(BLURHASH_EDGE, BLURHASH_EDGE);
+    small.apply_orientation(orientation);
+    let small = small.into_rgba8();
     let (across, down) = BLURHASH_PARTS;
     blurhash::encode(across, down, small.width(), small.height(), &small).ok()
 }
@@ -199,7 +237,7 @@ mod tests {
             ("image/webp", ImageFormat::WebP),
         ];
         for (kind, format) in kinds {
-            let made = make(kind, &written(&halves(2_000, 1_000), format)).unwrap();
+            let made = make(kind, written(&halves(2_000, 1_000), format)).unwrap();
             assert_eq!((made.width, made.height), (2_000, 1_000), "{kind}");
             assert_eq!(made.blurhash.as_deref().map(str::len), Some(28), "{kind}");
             let sizes: Vec<(i64, i64)> =
@@ -210,17 +248,17 @@ mod tests {
                 assert_eq!((i64::from(shown.width()), i64::from(shown.height())), (size.width, size.height));
             }
         }
-        let small = make("image/png", &written(&halves(320, 10), ImageFormat::Png)).unwrap();
+        let small = make("image/png", written(&halves(320, 10), ImageFormat::Png)).unwrap();
         assert!(small.thumbnails.is_empty(), "never enlarged");
     }
 
     #[test]
     fn a_picture_is_turned_as_it_was_seen_and_says_nothing_of_where() {
         let jpeg = written(&halves(64, 32), ImageFormat::Jpeg);
-        let upright = make("image/jpeg", &with_exif(&jpeg, 1)).unwrap();
+        let upright = make("image/jpeg", with_exif(&jpeg, 1)).unwrap();
         assert_eq!((upright.width, upright.height, upright.bytes == jpeg), (64, 32, true));
         // 6: the camera was turned, and the left side is at the top.
-        let turned = make("image/jpeg", &with_exif(&jpeg, 6)).unwrap();
+        let turned = make("image/jpeg", with_exif(&jpeg, 6)).unwrap();
         assert_eq!((turned.width, turned.height), (32, 64));
         let shown = image::load_from_memory(&turned.bytes).unwrap().to_rgb8();
         assert!(shown.get_pixel(16, 4).0[0] > 200 && shown.get_pixel(16, 60).0[2] > 200);
@@ -234,7 +272,7 @@ mod tests {
         let encoder = JpegEncoder::new(&mut bytes);
         with_profile(encoder, Some(b"a profile".to_vec()), &image).unwrap();
         for orientation in [1, 6] {
-            let made = make("image/jpeg", &with_exif(&bytes, orientation)).unwrap();
+            let made = make("image/jpeg", with_exif(&bytes, orientation)).unwrap();
             let mut decoder =
                 ImageReader::with_format(Cursor::new(&made.bytes), ImageFormat::Jpeg).into_decoder().unwrap();
             assert_eq!(decoder.icc_profile().unwrap().as_deref(), Some(&b"a profile"[..]));
@@ -245,14 +283,14 @@ mod tests {
     fn what_is_no_picture_is_a_plain_file() {
         for kind in ["image/png", "image/jpeg", "image/gif", "image/webp", "image/avif", "text/plain"] {
             for bytes in [&b""[..], b"x", &[0xff; 100]] {
-                assert!(make(kind, bytes).is_none(), "{kind}");
+                assert!(make(kind, bytes.to_vec()).is_none(), "{kind}");
             }
         }
         let whole = written(&halves(64, 64), ImageFormat::Png);
-        assert!(make("image/png", &whole[..whole.len() / 2]).is_none());
+        assert!(make("image/png", whole[..whole.len() / 2].to_vec()).is_none());
         // A header that announces more pixels than are allowed is enough.
         let mut huge = whole.clone();
         huge[16..24].copy_from_slice(&[0, 0, 0x40, 0, 0, 0, 0x40, 0]);
-        assert!(make("image/png", &huge).is_none());
+        assert!(make("image/png", huge).is_none());
     }
 }

@@ -114,6 +114,12 @@ pub(crate) fn describe(reference: &mut Reference) {
             .description("Newest first, at most 50. 404 if the history is off, or for staff only: `GREENROOM_MESSAGE_HISTORY`.")
             .answers::<HistoryView>(200, "The texts before the edits.", json!({ "results": [earlier] }))
     });
+    let index = "messages/{message}/previews/{index}/";
+    reference.api(TAG, index).delete("deletePreview", "Remove a preview of a link", |operation| {
+        operation
+            .description("For the sender of the message, for good. `index`: its place in `previews`, from 0.")
+            .answers_nothing(204, "Removed.")
+    });
     pins(reference);
     reactions(reference);
 }

@@ -92,6 +92,23 @@ fn files(reference: &mut Reference) {
                 .errors(&[404, 503])
         },
     );
+    reference.open(TAG, "/messages/previews/{signature}").get(
+        "getPreviewPicture",
+        "The picture of a page that a message links to",
+        |operation| {
+            let picture = json!({ "type": "string", "format": "binary" });
+            let kinds = ["png", "jpeg", "gif", "webp", "avif"].map(|kind| format!("image/{kind}"));
+            kinds
+                .iter()
+                .fold(operation, |operation, kind| {
+                    operation.answers_with("The picture.", kind, picture.clone(), Value::Null)
+                })
+                .description("Only with `GREENROOM_LINK_PREVIEWS`: the address in `image_url`. Also 404 if it cannot be fetched.")
+                .query("url", text(), "The address of the picture, which this server has signed.")
+                .answers_nothing(304, KNOWN)
+                .errors(&[404, 503])
+        },
+    );
     for (path, id, summary, kind) in [
         ("/messages/widgets.js", "getWidgetsScript", "The widgets, as a module", "text/javascript"),
         ("/messages/greenroom.js", "getClientScript", "The JavaScript client", "text/javascript"),

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use prometheus::{Histogram, IntCounter, IntCounterVec, IntGauge};
 
-use super::failure::Failure;
 use crate::core::metrics::{Instruments, REQUEST_SECONDS};
+use crate::outbound::Failure;
 
 /// Label of successful fetches.
 const FETCHED: &str = "fetched";

@@ -4,11 +4,9 @@
 //! One task owns the cache and the queue, so no lock is needed. Handlers send it requests over a channel.
 
 mod cache;
-mod failure;
 mod fetch;
 mod image_format;
 mod meter;
-mod networks;
 mod proxy;
 mod queue;
 mod slots;
@@ -17,9 +15,19 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use crate::core::model::UserId;
+
 pub use image_format::ImageFormat;
 pub use meter::PictureMeter;
 pub use proxy::PictureProxy;
+
+/// Whose picture it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Owner {
+    User(UserId),
+    /// A page that a message links to, by a hash of the picture's address.
+    Page(u64),
+}
 
 /// A fetched picture.
 #[derive(Debug, Clone)]

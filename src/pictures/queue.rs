@@ -9,18 +9,18 @@ use std::{
 };
 
 use futures_util::FutureExt;
-use ipnet::IpNet;
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
-    Missing, Picture, PictureMeter,
+    Missing, Owner, Picture, PictureMeter,
     cache::Cache,
-    failure::Failure,
     fetch::{Fetcher, host_of},
-    networks::Reach,
     slots::{Hosts, Slot},
 };
-use crate::core::model::{Pictures, UserId};
+use crate::{
+    core::model::Pictures,
+    outbound::{Failure, Reach},
+};
 
 /// Maximum number of concurrent fetches.
 const MAX_CONCURRENT: usize = 8;
@@ -36,8 +36,8 @@ const MAX_VIEWERS: usize = 1_024;
 
 /// Messages to the task.
 pub(super) enum QueueMessage {
-    /// A request for a user's picture by its stored URL.
-    Requested(UserId, Arc<str>, Viewer),
+    /// A request for an owner's picture by its stored URL.
+    Requested(Owner, Arc<str>, Viewer),
     /// A fetch has ended; with its duration.
     Fetched(QueuedPicture, Result<Picture, Failure>, Duration),
 }
@@ -46,9 +46,9 @@ pub(super) enum QueueMessage {
 pub(super) struct QueuedPicture {
     stored: Arc<str>,
     host: String,
-    /// The user of the picture. A user has at most one queued picture and one fetch in progress, so that no
-    /// user can occupy the queue.
-    user: UserId,
+    /// Whose picture it is. An owner has at most one queued picture and one fetch in progress, so that none can occupy the
+    /// queue.
+    owner: Owner,
 }
 
 type Viewer = oneshot::Sender<Result<Picture, Missing>>;
@@ -64,8 +64,8 @@ pub(super) struct FetchQueue {
     viewers: HashMap<Arc<str>, Vec<Viewer>>,
     /// Queued pictures, oldest first.
     next: VecDeque<QueuedPicture>,
-    /// Users with a fetch in progress.
-    in_progress: HashSet<UserId>,
+    /// Owners with a fetch in progress.
+    in_progress: HashSet<Owner>,
     meter: Option<Arc<PictureMeter>>,
 }
 
@@ -73,12 +73,12 @@ impl FetchQueue {
     pub(super) fn new(
         messages: mpsc::Sender<QueueMessage>,
         pictures: Arc<Pictures>,
-        allowed: Vec<IpNet>,
+        reach: Reach,
         meter: Option<Arc<PictureMeter>>,
     ) -> Self {
         Self {
             messages,
-            fetcher: Rc::new(Fetcher::new(pictures, Reach { allowed })),
+            fetcher: Rc::new(Fetcher::new(pictures, reach)),
             hosts: Hosts::default(),
             cache: Cache::new(),
             viewers: HashMap::new(),
@@ -91,18 +91,18 @@ impl FetchQueue {
     pub(super) async fn run(mut self, mut messages: mpsc::Receiver<QueueMessage>) {
         while let Some(message) = messages.recv().await {
             match message {
-                QueueMessage::Requested(user, stored, viewer) => self.on_request(user, stored, viewer),
+                QueueMessage::Requested(owner, stored, viewer) => self.on_request(owner, stored, viewer),
                 QueueMessage::Fetched(picture, fetched, took) => self.on_fetched(picture, fetched, took),
             }
             self.fetch_next();
         }
     }
 
-    fn on_request(&mut self, user: UserId, stored: Arc<str>, viewer: Viewer) {
+    fn on_request(&mut self, owner: Owner, stored: Arc<str>, viewer: Viewer) {
         if let Some(known) = self.cache.get(&stored, Instant::now()) {
             self.count(|meter| meter.hits.inc());
             let _ = viewer.send(known);
-        } else if self.enqueue(user, &stored) {
+        } else if self.enqueue(owner, &stored) {
             self.count(|meter| meter.misses.inc());
             self.viewers.entry(stored).or_default().push(viewer);
         } else {
@@ -113,7 +113,7 @@ impl FetchQueue {
 
     /// Queues a picture unless it is queued already. Returns false if the queue or the list of requests is
     /// full.
-    fn enqueue(&mut self, user: UserId, stored: &Arc<str>) -> bool {
+    fn enqueue(&mut self, owner: Owner, stored: &Arc<str>) -> bool {
         if !self.make_room(stored) {
             return false;
         }
@@ -123,10 +123,10 @@ impl FetchQueue {
         self.drop_cancelled();
         let host = host_of(stored);
         let of_host = self.next.iter().filter(|other| other.host == host).count();
-        let is_first = self.next.iter().all(|other| other.user != user);
+        let is_first = self.next.iter().all(|other| other.owner != owner);
         let is_room = is_first && self.next.len() < MAX_QUEUED && of_host < MAX_QUEUED_OF_HOST;
         if is_room {
-            self.next.push_back(QueuedPicture { stored: stored.clone(), host, user });
+            self.next.push_back(QueuedPicture { stored: stored.clone(), host, owner });
         }
         is_room
     }
@@ -172,7 +172,7 @@ impl FetchQueue {
         while self.in_progress.len() < MAX_CONCURRENT
             && let Some(picture) = self.next.pop_front()
         {
-            let is_first = !self.in_progress.contains(&picture.user);
+            let is_first = !self.in_progress.contains(&picture.owner);
             match is_first.then(|| self.hosts.enter(&picture.host)).flatten() {
                 Some(slot) => self.begin(picture, slot),
                 None => passed.push_back(picture),
@@ -183,7 +183,7 @@ impl FetchQueue {
     }
 
     fn begin(&mut self, picture: QueuedPicture, slot: Slot) {
-        self.in_progress.insert(picture.user);
+        self.in_progress.insert(picture.owner);
         let (fetcher, messages, begun) = (self.fetcher.clone(), self.messages.clone(), Instant::now());
         actix_rt::spawn(async move {
             // The task must get a result even if the fetch panics.
@@ -194,8 +194,8 @@ impl FetchQueue {
     }
 
     fn on_fetched(&mut self, picture: QueuedPicture, fetched: Result<Picture, Failure>, took: Duration) {
-        let QueuedPicture { stored, user, .. } = picture;
-        self.in_progress.remove(&user);
+        let QueuedPicture { stored, owner, .. } = picture;
+        self.in_progress.remove(&owner);
         self.count(|meter| meter.count(fetched.as_ref().err().copied(), took));
         let answer = fetched.map_err(|failure| match failure {
             Failure::Busy => Missing::Busy,
@@ -249,7 +249,7 @@ mod tests {
         let silent = TcpListener::bind("0.0.0.0:0").await.unwrap();
         let port = silent.local_addr().unwrap().port();
         let host = |last: u8| PictureHost::parse(&format!("127.0.0.{last}:{port}")).unwrap();
-        let pictures = Pictures { own: String::new(), hosts: (1..=250).map(host).collect() };
+        let pictures = Pictures { own: String::new(), hosts: (1..=250).map(host).collect(), any_port: false };
         let (proxy, work) = PictureProxy::new(Arc::new(pictures), vec!["127.0.0.0/8".parse().unwrap()], None);
         (silent, proxy, actix_rt::spawn(work), port)
     }
@@ -264,7 +264,7 @@ mod tests {
         let (_silent, proxy, work, port) = silent().await;
         let ask = |number: i64| {
             let (proxy, stored) = (proxy.clone(), format!("http://127.0.0.1:{port}/{number}"));
-            async move { proxy.get(UserId(number), &stored).await.unwrap_err() }
+            async move { proxy.get(Owner::User(UserId(number)), &stored).await.unwrap_err() }
         };
         // Two are being fetched. Each has sent its request once it was polled.
         let mut viewers = join_all((0..2 + MAX_QUEUED_OF_HOST as i64).map(ask));
@@ -281,7 +281,7 @@ mod tests {
         // Each picture is on another host, so the limits per host do not apply.
         let ask = |number: u8| {
             let (proxy, stored) = (proxy.clone(), format!("http://127.0.0.{}:{port}/", number + 1));
-            async move { proxy.get(UserId(1), &stored).await.unwrap_err() }
+            async move { proxy.get(Owner::User(UserId(1)), &stored).await.unwrap_err() }
         };
         // One is being fetched and one is queued.
         let mut viewers = join_all((0..2).map(ask));
@@ -299,7 +299,7 @@ mod tests {
         let (_silent, proxy, work, port) = silent().await;
         let ask = || {
             let (proxy, stored) = (proxy.clone(), format!("http://127.0.0.1:{port}/"));
-            async move { proxy.get(UserId(1), &stored).await.unwrap_err() }
+            async move { proxy.get(Owner::User(UserId(1)), &stored).await.unwrap_err() }
         };
         let look = async |count: usize| {
             let mut viewers: Vec<_> = (0..count).map(|_| Box::pin(ask())).collect();

@@ -6,6 +6,8 @@ pub mod error;
 mod files;
 mod http;
 mod preparing;
+mod previewing;
+mod scanning;
 mod tasks;
 
 use std::{
@@ -25,8 +27,10 @@ use crate::{
     config::Config,
     feed::Feed,
     hub::Hub,
+    outbound::Reach,
     pictures::PictureProxy,
     presence::{self, Presence},
+    previews::PreviewQueue,
     rate_limit::{Rate, RateLimiter, UserLocks},
     state::AppState,
     storage::{
@@ -99,9 +103,14 @@ impl Server {
             .picture_proxy
             .then(|| {
                 let meter = meters.as_ref().map(|meters| meters.pictures.clone());
-                PictureProxy::new(links.pictures.clone(), config.picture_proxy_allow.clone(), meter)
+                let allowed = config.picture_proxy_allow.clone();
+                let reach = Reach { allowed, web_ports_only: false };
+                PictureProxy::new(links.pictures.clone(), reach, meter)
             })
             .unzip();
+        let (previews, wanted) = config.link_previews.then(PreviewQueue::new).unzip();
+        let (preview_pictures, fetching_previews) =
+            config.link_previews.then(|| previewing::pictures(&config, &links)).unzip();
         let files = preparing::file_store(&config, &kept).await?;
         let services = Services {
             writer: writer.handle(),
@@ -154,6 +163,8 @@ impl Server {
             guest_registrations: Registrations::new(Rate::parse(GUESTS_PER_ADDRESS).expect("it is a rate")),
             sightings: Sightings::default(),
             pictures,
+            previews,
+            preview_pictures,
             files,
             rate_limiter: RateLimiter::new(config.rate_limit, limit_meter),
             bulk_locks: UserLocks::default(),
@@ -174,6 +185,7 @@ impl Server {
             actix_rt::spawn(watch_revocations(state.clone(), watching.clone(), followed)),
             actix_rt::spawn(purge_deleted_chats(state.clone())),
             actix_rt::spawn(files::clean_up(state.clone())),
+            actix_rt::spawn(scanning::scan(state.clone())),
             actix_rt::spawn(hand_over_chats(state.clone())),
             actix_rt::spawn(sweep(state.clone())),
             actix_rt::spawn(look_at_hashes(state.clone())),
@@ -183,6 +195,8 @@ impl Server {
             actix_rt::spawn(background_indexer::run(indexing.clone(), state.writer.clone())),
         ];
         tasks.extend(fetching.map(actix_rt::spawn));
+        tasks.extend(fetching_previews.map(actix_rt::spawn));
+        tasks.extend(wanted.map(|wanted| actix_rt::spawn(previewing::preview(state.clone(), wanted))));
         if let Some(keys) = state.jwt.as_ref().and_then(JwtVerifier::remote) {
             let identities = state.identities.clone();
             tasks.push(actix_rt::spawn(keys.run(move || identities.close_retired())));

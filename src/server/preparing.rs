@@ -19,7 +19,7 @@ use crate::{
         Access, AnyConn, DatabaseUrl, ReadPool, ServingLock, StorageMeter, StoragePolicy, Writer,
         db::migrations,
         maintenance::{restore_epoch, schema_check},
-        tables::{settings, stored_files},
+        tables::{scans, settings, stored_files},
         transaction,
     },
     view::{AddressKey, Links},
@@ -132,10 +132,15 @@ pub(super) fn links(config: &Config, kept: &StoredKeys) -> Links {
     let public_url = config.public_url.clone().unwrap_or_default();
     let key = AddressKey::new(kept.content_key.as_bytes());
     Links {
-        pictures: Arc::new(Pictures { own: public_url.clone(), hosts: config.picture_hosts.clone() }),
+        pictures: Arc::new(Pictures {
+            own: public_url.clone(),
+            hosts: config.picture_hosts.clone(),
+            any_port: false,
+        }),
         public_url,
         avatar_key: (config.contacts != Contacts::All).then(|| key.clone()),
         picture_key: config.picture_proxy.then_some(key.clone()),
+        preview_key: config.link_previews.then(|| key.clone()),
         file_key: config.files.folder(&config.database.database_url).map(|_| key),
     }
 }
@@ -181,6 +186,7 @@ impl StoredKeys {
             if let AnyConn::Sqlite(_) = conn {
                 // Requests of an earlier process have ended with it.
                 stored_files::end_all_writing(conn)?;
+                scans::end_all(conn)?;
             }
             Ok((session, content, deployment, file_mark, restored_from))
         });

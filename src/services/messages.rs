@@ -17,7 +17,7 @@ use crate::{
         permission::Ability,
     },
     error::ApiError,
-    services::checked::Checked,
+    services::{checked::Checked, previews},
     state::AppState,
     storage::{
         queries::membership,
@@ -48,6 +48,9 @@ pub async fn post_message(
     }
     let action = Action::PostMessage { sender: caller.card.clone(), new };
     let answered = state.directory.command(Command { chat, by, action }).await?;
+    if let Answered::Message { created: true, .. } = answered {
+        previews::look_for(state, caller, chat, &answered);
+    }
     // A retry may be of a message that has private names since.
     let is_retry = matches!(answered, Answered::Message { created: false, .. });
     if is_staff && (has_private || is_retry) { with_private(state, by, answered).await } else { Ok(answered) }
@@ -140,8 +143,12 @@ pub async fn edit_message(
     if let Some(mentions) = &mut edit.mentions {
         find_connected(state, by, chat, mentions).await?;
     }
+    let has_new_text = edit.body.is_some();
     let action = Action::EditMessage { message, edit };
     let answered = state.directory.command(Command { chat, by, action }).await?;
+    if has_new_text {
+        previews::look_for(state, caller, chat, &answered);
+    }
     if is_staff { with_private(state, by, answered).await } else { Ok(answered) }
 }
 

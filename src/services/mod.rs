@@ -8,6 +8,7 @@ pub mod drafts;
 pub mod external_users;
 pub mod guests;
 pub mod messages;
+pub mod previews;
 pub mod receiving;
 pub mod succession;
 pub mod threads;

@@ -135,7 +135,7 @@ async fn complete_received(
         store.wake.notify_one();
         return Err(errors.into());
     }
-    let mut attachment = found.attachment(&upload);
+    let mut attachment = found.attachment(&upload, state.config.files.initial_state());
     let replacement = match picture_of(store, &attachment, file).await? {
         Some(picture) => Some(keep(state, store, &upload, &writer, picture, &mut attachment).await?),
         None => None,
@@ -148,6 +148,7 @@ async fn complete_received(
         return Err(ApiError::IS_BUSY);
     }
     store.wake.notify_one();
+    store.to_scan.notify_one();
     Ok(attachment)
 }
 
@@ -162,7 +163,7 @@ async fn picture_of(store: &FileStore, attachment: &Attachment, file: FileId) ->
         let Some(mut bytes) = folder.open(file)? else { return Ok(None) };
         let mut whole = Vec::new();
         bytes.read_to_end(&mut whole)?;
-        Ok(picture::make(&kind, &whole))
+        Ok(picture::make(&kind, whole))
     });
     Ok(made.await?)
 }
@@ -250,7 +251,7 @@ impl Found {
         Ok(Self { size, sha256: secrets::hex(&hash.finalize()), content_type })
     }
 
-    fn attachment(self, upload: &Upload) -> Attachment {
+    fn attachment(self, upload: &Upload, state: AttachmentState) -> Attachment {
         Attachment {
             id: upload.id,
             name: upload.name.clone(),
@@ -261,7 +262,7 @@ impl Found {
             height: None,
             blurhash: None,
             alt: upload.alt.clone(),
-            state: AttachmentState::Clean,
+            state,
             thumbnails: Vec::new(),
         }
     }

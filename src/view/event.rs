@@ -103,8 +103,7 @@ pub enum Frame<'a> {
         last_read_message_id: Option<MessageId>,
     },
     /// An edit or a deletion changed whether a message mentions the receiver, or a new message does so without effect,
-    /// because of a block. In a chat of more than 100 members it is not sent where `everyone` or `here` was added or
-    /// removed.
+    /// because of a block.
     MentionsChanged {
         chat_id: ChatId,
         seq: Seq,

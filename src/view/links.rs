@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
-use url::Url;
+use url::{Url, form_urlencoded};
 
 use crate::core::model::{Pictures, UserCard, UserId};
 
@@ -22,6 +22,8 @@ pub struct Links {
     /// Signs URLs of proxied pictures; set if this server fetches other hosts' pictures. Only pictures whose
     /// URL it has signed are fetched.
     pub picture_key: Option<AddressKey>,
+    /// Signs the addresses of previews' pictures. `None`: there are no previews.
+    pub preview_key: Option<AddressKey>,
     /// Signs the addresses at which uploads are received, and links to files. `None`: there are none.
     pub file_key: Option<AddressKey>,
 }
@@ -119,6 +121,28 @@ impl Links {
         (!self.pictures.is_own_address(address)).then_some((stored, address))
     }
 }
+
+impl Links {
+    /// Returns the URL at which this server shows the picture of a page.
+    pub fn preview_image(&self, image: &str) -> Option<String> {
+        let signature = self.preview_key.as_ref()?.sign(&previewed(image));
+        let query = form_urlencoded::Serializer::new(String::new()).append_pair("url", image).finish();
+        Some(format!("{}{PREVIEWS}{signature}?{query}", self.public_url))
+    }
+
+    /// Returns whether a signature opens the picture of a page.
+    pub fn open_preview_image(&self, image: &str, signature: &str) -> bool {
+        self.preview_key.as_ref().is_some_and(|key| key.has_signed(&previewed(image), signature))
+    }
+}
+
+/// Returns the text that is signed for the picture of a page.
+fn previewed(image: &str) -> String {
+    format!("preview {image}")
+}
+
+/// Path prefix of the pictures of pages.
+const PREVIEWS: &str = "/messages/previews/";
 
 /// Path prefix of proxied pictures.
 const PICTURES: &str = "/messages/pictures/";

@@ -9,7 +9,7 @@ use utoipa::{
     openapi::schema::{Array, ArrayBuilder},
 };
 
-use super::{AttachmentView, Links, Part, UserView, render_raw};
+use super::{AttachmentView, Links, Part, PreviewView, UserView, render_raw};
 use crate::core::model::{
     ChatId, Forwarded, Message, MessageId, Quote, Reaction, Seq, ThreadInfo, Timestamp, UserCard, UserId,
     mentions::Mentions,
@@ -55,6 +55,8 @@ pub struct MessageView<'a> {
     mentions: &'a RawValue,
     /// The files that it shows; empty in a tombstone.
     attachments: Vec<AttachmentView<'a>>,
+    /// Previews of the pages that its text links to. They come after it is sent, as an event `message_updated`.
+    previews: Vec<PreviewView<'a>>,
     /// Only in the answer to a request: ids of mentioned users who are not active members. They are not stored.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
@@ -144,6 +146,7 @@ impl<'a> MessageView<'a> {
             forwarded_from: message.forwarded_from.as_deref().map(forwarded),
             mentions: raw(message.mentions.as_deref()).unwrap_or(&NO_MENTIONS),
             attachments: message.attachments.iter().map(|shown| AttachmentView::new(shown, links)).collect(),
+            previews: message.previews.shown.iter().map(|shown| PreviewView::new(shown, links)).collect(),
             mentions_ignored: None,
             thread: message.thread,
             also_in_chat: message.is_also_in_chat(),

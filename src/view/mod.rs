@@ -8,6 +8,7 @@ pub mod file_links;
 pub mod frames;
 mod links;
 mod message;
+mod preview;
 mod unread;
 mod user;
 
@@ -17,6 +18,7 @@ pub use credential::{AccessTokenView, SessionView, UseView};
 pub use event::{Frame, LiveEvent, MessageFrame};
 pub use links::{AddressKey, Links};
 pub use message::{FoundMessageView, MessageView, Senders};
+pub use preview::PreviewView;
 pub use unread::{UnreadThreadView, UnreadView, mentions_by_chat};
 pub use user::{FoundUserView, OwnUserView, ProfileView, UserExtras, UserView};
 

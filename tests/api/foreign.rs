@@ -78,6 +78,7 @@ const ROWS: &[Row] = &[
     ("POST", "messages/{message}/mark-as-read", "{}", NotFound),
     ("POST", "messages/{message}/mark-as-read", r#"{"message_id": "x"}"#, NotFound),
     ("GET", "threads/{message}", "", NotFound),
+    ("DELETE", "messages/{message}/previews/{index}", "", NotFound),
     ("POST", "messages/{message}/reactions", r#"{"emoji": "👍"}"#, NotFound),
     ("POST", "messages/{message}/reactions", r#"{"emoji": "x"}"#, NotFound),
     ("PUT", "messages/{message}/reactions/{emoji}", "", NotFound),
@@ -192,7 +193,8 @@ async fn asks(user: &User, (method, path, body, _): &Row, id: i64, other: i64) -
     let path = ["{chat}", "{message}"]
         .iter()
         .fold(path.to_owned(), |path, name| path.replace(name, &id.to_string()));
-    let path = path.replace("{user}", &other.to_string()).replace("{emoji}", "%F0%9F%91%8D");
+    let path =
+        path.replace("{user}", &other.to_string()).replace("{emoji}", "%F0%9F%91%8D").replace("{index}", "0");
     let body = (!body.is_empty()).then(|| serde_json::from_str(body).unwrap());
     user.call(method, &format!("{path}/?{query}"), body).await
 }

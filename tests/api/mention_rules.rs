@@ -6,7 +6,7 @@ use actix_web::rt::time::timeout;
 use futures_util::future::join;
 use serde_json::{Value, json};
 
-use crate::support::{DEADLINE, Reply, Server, User, pause};
+use crate::support::{DEADLINE, Listener, Reply, Server, User, pause};
 
 async fn says(user: &User, chat: i64, body: Value) -> Reply {
     user.post(&format!("chats/{chat}/messages/"), body).await
@@ -172,4 +172,127 @@ async fn a_catch_up_brings_the_counts_of_mentions() {
         assert_eq!((&answer["chat_mentions"], &answer["threads"]), (&counts, &threads), "{answer}");
     }
     assert_eq!(unread_mentions(&bob, quiet).await, 0);
+}
+
+/// Receives the events up to a message with the text "end". Returns the last `mentions_changed`, and the number of unread
+/// mentions that the events lead to.
+async fn mentions_up_to_the_end(socket: &mut Listener, mut unread: i64) -> (Option<Value>, i64) {
+    let mut changed = None;
+    loop {
+        let event = socket.next().await;
+        match event["type"].as_str().unwrap() {
+            "new_message" if event["message"]["content"] == "end" => return (changed, unread),
+            "new_message" => unread += i64::from(event["message"]["mentions"]["everyone"] == true),
+            "read" => unread = event["unread_mentions"].as_i64().unwrap(),
+            "mentions_changed" => {
+                unread = event["unread_mentions"].as_i64().unwrap();
+                changed = Some(event);
+            }
+            _ => {}
+        }
+    }
+}
+
+#[actix_rt::test(system = "crate::System")]
+async fn in_a_large_chat_an_edit_or_a_deletion_tells_all_who_are_connected() {
+    let server = Server::start().await;
+    let [ann, bob, cy, dan] = server.users(["ann", "bob", "cy", "dan"]).await;
+    let crowd = server.crowd(100).await;
+    let mut others: Vec<&User> = crowd.iter().collect();
+    others.extend([&bob, &cy, &dan]);
+    let large = ann.group("Large", &others).await;
+    cy.post(&format!("users/{}/block/", ann.id), json!({})).await.expect(200);
+    let all = || json!({"content": "all", "mentions": {"everyone": true}});
+    let sent = says(&ann, large, all()).await.expect(201).json;
+    let path = format!("messages/{}/", sent["id"]);
+    let mut sockets = Vec::new();
+    for (user, count) in [(&ann, 0), (&bob, 1), (&cy, 0), (&dan, 1)] {
+        assert_eq!(unread_mentions(user, large).await, count, "{}", user.name);
+        sockets.push((user, user.listens().await));
+    }
+    // Edits that take the mention away and name one user, and that bring it back; and the deletion.
+    let naming_dan = naming("you", &[&dan]);
+    for (edit, of_bob, of_dan) in [
+        (Some(naming_dan), Some((false, 0)), None),
+        (Some(all()), Some((true, 1)), None),
+        (None, Some((false, 0)), Some((false, 0))),
+    ] {
+        match edit {
+            Some(edit) => drop(ann.patch(&path, edit).await.expect(200)),
+            None => ann.deletes(&sent).await,
+        }
+        let seq = ann.sees(large).await["seq"].clone();
+        ann.posts(large, "end").await;
+        for (user, socket) in &mut sockets {
+            let expected = if user.id == bob.id { of_bob } else { of_dan.filter(|_| user.id == dan.id) };
+            let expected = expected.map(|(is_mentioned, unread_mentions): (bool, i64)| {
+                json!({"type": "mentions_changed", "chat_id": large, "seq": seq, "message_id": sent["id"], "is_mentioned": is_mentioned, "unread_mentions": unread_mentions})
+            });
+            let (changed, _) = mentions_up_to_the_end(socket, 0).await;
+            assert_eq!(changed, expected, "{}", user.name);
+        }
+    }
+    is_consistent(&server).await;
+}
+
+#[actix_rt::test(system = "crate::System")]
+async fn in_a_large_chat_the_counts_of_those_connected_follow_posts_edits_and_markers_at_once() {
+    let server = Server::start().await;
+    let [ann, bob] = server.users(["ann", "bob"]).await;
+    let crowd = server.crowd(100).await;
+    let mut others: Vec<&User> = crowd.iter().collect();
+    others.push(&bob);
+    let large = ann.group("Large", &others).await;
+    ann.patch(&format!("chats/{large}/members/{}/", crowd[0].id), json!({"role": "admin"})).await.expect(200);
+    let all = || json!({"content": "all", "mentions": {"everyone": true}});
+    let mut bobs = bob.listens().await;
+    let posting = async {
+        for _ in 0..30 {
+            says(&crowd[0], large, all()).await.expect(201);
+        }
+    };
+    let editing = async {
+        for number in 0..15 {
+            let sent = says(&ann, large, all()).await.expect(201).json;
+            let path = format!("messages/{}/", sent["id"]);
+            ann.patch(&path, json!({"content": "none", "mentions": {}})).await.expect(200);
+            if number % 2 == 0 {
+                ann.patch(&path, all()).await.expect(200);
+            } else {
+                ann.deletes(&sent).await;
+            }
+        }
+    };
+    let reading = async {
+        for _ in 0..5 {
+            bob.post(&format!("chats/{large}/mark-as-read/"), json!({})).await.expect(200);
+        }
+    };
+    join(join(posting, editing), reading).await;
+    ann.posts(large, "end").await;
+    let (_, unread) = mentions_up_to_the_end(&mut bobs, 0).await;
+    assert_eq!(unread, unread_mentions(&bob, large).await);
+    is_consistent(&server).await;
+}
+
+#[actix_rt::test(system = "crate::System")]
+async fn who_was_here_stays_settled_when_an_edit_takes_everyone_away() {
+    let server = Server::start().await;
+    let [ann, bob, cy] = server.users(["ann", "bob", "cy"]).await;
+    let chat = ann.group("Team", &[&bob, &cy]).await;
+    let bobs = bob.listens().await;
+    let both = json!({"content": "both", "mentions": {"everyone": true, "here": true}});
+    let here = json!({"content": "here", "mentions": {"here": true}});
+    let sent = says(&ann, chat, both.clone()).await.expect(201).json;
+    assert_eq!((unread_mentions(&bob, chat).await, unread_mentions(&cy, chat).await), (1, 1));
+    // Now the other one is connected.
+    drop(bobs);
+    let _cys = cy.listens().await;
+    let path = format!("messages/{}/", sent["id"]);
+    for edit in [here.clone(), both, here] {
+        ann.patch(&path, edit.clone()).await.expect(200);
+        let cys = i64::from(edit["mentions"]["everyone"] == true);
+        assert_eq!((unread_mentions(&bob, chat).await, unread_mentions(&cy, chat).await), (1, cys));
+        is_consistent(&server).await;
+    }
 }

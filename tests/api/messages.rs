@@ -66,7 +66,7 @@ async fn a_new_message_has_all_its_fields() {
     let rest = json!({
         "chat": chat, "content": "hi", "is_edited": false, "is_deleted": false, "sender": sender, "reactions": [],
         "read_by": [ann.id], "read_count": 1, "client_id": null, "custom": {}, "reply_to": null, "forwarded_from": null,
-        "mentions": {"users": [], "everyone": false, "here": false}, "attachments": [], "thread": null,
+        "mentions": {"users": [], "everyone": false, "here": false}, "attachments": [], "previews": [], "thread": null,
         "also_in_chat": false, "thread_info": null, "seq": 2
     });
     assert_eq!(message, rest);

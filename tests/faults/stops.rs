@@ -55,8 +55,10 @@ impl Place {
         self.folder.path().join("log")
     }
 
+    /// Returns the lines of the log, without those of a slow machine.
     fn said(&self) -> String {
-        fs::read_to_string(self.log()).unwrap()
+        let log = fs::read_to_string(self.log()).unwrap();
+        log.lines().filter(|line| !line.contains("slow write")).map(|line| format!("{line}\n")).collect()
     }
 
     async fn posts(&self, server: &Program, count: usize) {

@@ -170,7 +170,19 @@ impl World {
                 ),
                 people,
             ),
-            counted("INSERT INTO file_usage (user_id, bytes) SELECT 1000 + i, 2 FROM n", people),
+            counted(
+                "INSERT INTO stored_files (id, user_id, size, reference_count, scan_until) \
+                 SELECT 5000000 + i, 1000 + i, 1, 1, 9000000000000000 + i FROM n",
+                people,
+            ),
+            counted(
+                &format!(
+                    "INSERT INTO attachments ({attachment}) \
+                     SELECT 5000000 + i, 5000000 + i, 4, 1000 + i, CAST(NULL AS BIGINT), 'scanning', 'a', 1, '', '', 1, 9000000000000000 FROM n"
+                ),
+                people,
+            ),
+            counted("INSERT INTO file_usage (user_id, bytes) SELECT 1000 + i, 3 FROM n", people),
         ]
     }
 

@@ -5,6 +5,7 @@
 
 pub(crate) mod attachments;
 pub(crate) mod awkward;
+pub(crate) mod clamd;
 pub(crate) mod database;
 pub(crate) mod event_stream;
 pub(crate) mod jwt;

@@ -14,7 +14,7 @@ use super::{
     Listener, Server, User,
     event_stream::EventStream,
     oracle_actions::{Private, act},
-    oracle_threads::{Threads, check_timeline, check_totals},
+    oracle_threads::{Threads, check_timeline, check_totals, mentions},
 };
 
 /// A client's state, built from events alone. It fetches a chat only after `chat_created` or `resync`.
@@ -62,6 +62,8 @@ struct Known {
     threads: Threads,
     /// The ids of the pinned messages.
     pins: BTreeSet<i64>,
+    /// The number of unread messages of the timeline that mention the observer.
+    mentions: i64,
     /// The number of the chat when it was fetched: the threads include the changes up to it.
     fetched_seq: i64,
     /// Role and last read message by user id.
@@ -233,6 +235,10 @@ impl Observer {
                 assert_eq!(known.threads, threads, "chat {id} of {}", user.name);
             }
             assert_eq!(known.pins, pins(user, id).await, "chat {id}");
+            // The end of a stream's catch-up has no counts.
+            if !matches!(self.transport, Transport::Stream { .. }) {
+                assert_eq!(known.mentions, chat["unread_mentions"], "chat {id} of {}", user.name);
+            }
             if !known.title.is_null() && chat["chat_type"] != "dm" {
                 assert_eq!(known.title, chat["title"], "chat {id}");
             }
@@ -260,6 +266,7 @@ impl Observer {
             let known = self.chats.get_mut(&chat.parse().unwrap()).unwrap();
             known.seq = head.as_i64().unwrap();
             known.threads.take(&answer["threads"]);
+            known.mentions = answer["chat_mentions"][chat].as_i64().unwrap_or(0);
         }
     }
 
@@ -321,11 +328,17 @@ impl Observer {
         known.messages = page;
         known.threads = threads;
         known.pins = pins;
+        known.mentions = chat.json["unread_mentions"].as_i64().unwrap();
     }
 }
 
 impl Known {
     fn apply(&mut self, user: &User, event: &Value) {
+        if let Some(mentions) = event["unread_mentions"].as_i64()
+            && event["seq"].as_i64().is_none_or(|seq| seq > self.fetched_seq)
+        {
+            self.mentions = mentions;
+        }
         match event["type"].as_str().unwrap() {
             "new_message" | "message_updated" | "message_deleted" => self.keep(user, event),
             "thread_followed" | "thread_read" if event["seq"].as_i64().unwrap() <= self.fetched_seq => {}
@@ -380,7 +393,12 @@ impl Known {
             return;
         }
         match known {
-            None if event["type"] == "new_message" => self.threads.count(user, message, 1),
+            None if event["type"] == "new_message" => {
+                let is_in_timeline = message["thread"].is_null() || message["also_in_chat"] == true;
+                let is_by_other = message["sender"]["id"] != user.id;
+                self.mentions += i64::from(is_in_timeline && is_by_other && mentions(message, user));
+                self.threads.count(user, message, 1);
+            }
             Some(known) if message["is_deleted"] == true && known["is_deleted"] == false => {
                 let known = known.clone();
                 self.threads.count(user, &known, -1);

@@ -96,8 +96,8 @@ fn is_unread(user: &User, message: &Value, marker: i64) -> bool {
         && message["is_deleted"] == false
 }
 
-/// Returns whether a message of another user mentions a user.
-fn mentions(message: &Value, user: &User) -> bool {
+/// Returns whether a message mentions a user, if another user sent it.
+pub(super) fn mentions(message: &Value, user: &User) -> bool {
     let mentions = &message["mentions"];
     let named = mentions["users"].as_array().unwrap().iter().any(|mention| mention["id"] == user.id);
     mentions["everyone"] == true || named

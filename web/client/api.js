@@ -159,6 +159,7 @@ export class Api {
   editMessage = (id, content, mentions) => this.#patch(at`messages/${id}/`, { content, ...(mentions && { mentions }) });
   setMessageCustom = (id, custom) => this.#patch(at`messages/${id}/`, { custom });
   deleteMessage = (id) => this.#delete(at`messages/${id}/`);
+  removePreview = (id, index) => this.#delete(at`messages/${id}/previews/${index}/`);
   search = (q, query) => this.#get("search/", { q, ...query });
 
   createUpload = (fields, options) => this.request("POST", "uploads/", { body: fields, ...options });

@@ -104,15 +104,14 @@ function onMessageDeleted(store, { chat_id: id, seq, message, last_message, thre
   else if (!store.chats.has(id) && store.unreadIn(id) > 0) store.markStale(id);
 }
 
-/** Loads a large chat again where a change of a message mentions a group, or no longer: no event has the counts. */
+/** Loads a thread of a large chat again where a change of a reply mentions a group, or no longer: no event has its counts. */
 function reviewMentions(store, { id, chat: chatId, thread, mentions }) {
   const chat = store.chats.get(chatId);
-  if (!chat || chat.member_count <= MAX_LISTED || store.isCatchingUp) return;
+  if (!thread || !chat || chat.member_count <= MAX_LISTED || store.isCatchingUp) return;
   const known = store.message(id)?.mentions;
   const isSame = (group) => Boolean(known?.[group]) === Boolean(mentions?.[group]);
   if (known ? isSame("everyone") && isSame("here") : !mentions?.everyone && !mentions?.here) return;
-  store.markStale(chatId);
-  if (thread) store.knownThreads.markStale(thread);
+  store.knownThreads.markStale(thread);
 }
 
 /** @param {Store} store @param {any} event */

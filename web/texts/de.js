@@ -383,6 +383,8 @@ export default {
     play: "{name} abspielen",
     previousPicture: "Vorheriges Bild",
     removeFile: "{name} entfernen",
+    removePreview: "Vorschau entfernen",
+    removePreviewOf: "Vorschau von {title} entfernen",
     retryFile: "{name} noch einmal hochladen",
     showPicture: "{name} anzeigen",
     uploading: "{name} wird hochgeladen",

@@ -383,6 +383,8 @@ export default {
     play: "Play {name}",
     previousPicture: "Previous picture",
     removeFile: "Remove {name}",
+    removePreview: "Remove the preview",
+    removePreviewOf: "Remove the preview of {title}",
     retryFile: "Upload {name} again",
     showPicture: "Show {name}",
     uploading: "Uploading {name}",

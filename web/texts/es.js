@@ -383,6 +383,8 @@ export default {
     play: "Reproducir {name}",
     previousPicture: "Imagen anterior",
     removeFile: "Quitar {name}",
+    removePreview: "Quitar la vista previa",
+    removePreviewOf: "Quitar la vista previa de {title}",
     retryFile: "Volver a subir {name}",
     showPicture: "Mostrar {name}",
     uploading: "Subiendo {name}",

@@ -428,6 +428,8 @@ export default {
     play: "Leisti {name}",
     previousPicture: "Ankstesnis paveikslėlis",
     removeFile: "Pašalinti {name}",
+    removePreview: "Pašalinti peržiūrą",
+    removePreviewOf: "Pašalinti {title} peržiūrą",
     retryFile: "Įkelti {name} dar kartą",
     showPicture: "Rodyti {name}",
     uploading: "Įkeliama: {name}",

@@ -17,6 +17,7 @@ import { ThreadLine, ThreadNote } from "./thread-line.js";
 import { dateAndTime, listOf, t, timeOfDay } from "./texts.js";
 
 const Attachments = lazy(() => import("./attachments.js").then(({ Attachments }) => Attachments));
+const Previews = lazy(() => import("./previews.js").then(({ Previews }) => Previews));
 
 export const MessageRow = memo(function MessageRow(props) {
   const { id, message, me, chat, isFirst, isLast, isTarget, isCurrent, onFocus, onResize, composer, root, onThread } = props;
@@ -88,6 +89,7 @@ function Bubble({ message, me, chat, isMine, isCurrent, onQuote }) {
       ${message.forwarded_from && html`<${ForwardedText} forwarded=${message.forwarded_from} me=${me} />`}
       ${message.attachments?.length > 0 && html`<${Attachments} message=${message} isCurrent=${isCurrent} />`}
       ${(message.content || !(message.forwarded_from || message.attachments?.length)) && html`<span class="message-content" dir="auto"><${Text} text=${message.content} mentioned=${rangesOf(message)} isMe=${(id) => id === me?.id} /></span>`}
+      ${message.previews?.length > 0 && html`<${Previews} message=${message} isMine=${isMine} isCurrent=${isCurrent} />`}
       <span class="message-timestamp">
         ${message.is_edited && html`<span>${t("edited")}</span>`}
         <time datetime=${message.created_at} title=${dateAndTime(message.created_at)}>${timeOfDay(message.created_at)}</time>

@@ -108,7 +108,7 @@ impl ChatActor {
                 self.schedule_backfill(ctx);
             }
             _ => {
-                if self.publish_with_root(pending) {
+                if self.publish_whole(pending) {
                     self.publish_held();
                 }
             }
@@ -118,7 +118,7 @@ impl ChatActor {
     /// Publishes held events up to the next gap.
     pub(super) fn publish_held(&mut self) {
         while let Some(pending) = self.sequencer.next() {
-            if !self.publish_with_root(pending) {
+            if !self.publish_whole(pending) {
                 return;
             }
         }

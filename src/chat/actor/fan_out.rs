@@ -155,12 +155,12 @@ impl ChatActor {
 
     /// Delivers to single users what changed for them alone.
     fn deliver_own(&mut self, event: &Event) {
-        if event.own.is_empty() {
+        if event.own.is_empty() && event.mentions.is_none() {
             return;
         }
         self.flush();
-        for own in &event.own {
-            let batch = FrameBatch::addition(self.chat, event.seq, &frames::own(event, own));
+        for own in event.own.iter().cloned().chain(self.counted_mentions(event)) {
+            let batch = FrameBatch::addition(self.chat, event.seq, &frames::own(event, &own));
             self.sockets_of(own.user).iter().for_each(|socket| socket.deliver(&batch));
         }
     }

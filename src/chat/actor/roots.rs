@@ -19,17 +19,28 @@ use crate::{
 };
 
 impl ChatActor {
-    /// Publishes an event. If some connections need the root of its thread, reads that first: the event is held until then.
-    /// Returns whether it was published.
-    pub(super) fn publish_with_root(&mut self, pending: PendingEvent) -> bool {
-        let event = pending.event().filter(|event| self.lacks_root(event)).cloned();
-        let Some(event) = event.filter(|event| self.sequencer.is_new(event.seq)) else {
+    /// Publishes an event. If connections need the root of its thread, or counts of mentions, reads those first: the event
+    /// is held until then. Returns whether it was published.
+    pub(super) fn publish_whole(&mut self, pending: PendingEvent) -> bool {
+        let event = pending.event().filter(|event| self.sequencer.is_new(event.seq)).cloned();
+        let Some(event) = event else {
             self.publish(pending);
             return true;
         };
+        let (lacks_root, uncounted) = (self.lacks_root(&event), self.uncounted(&event));
+        if !lacks_root && uncounted.is_empty() {
+            self.publish(pending);
+            return true;
+        }
         self.sequencer.held.insert(event.seq, pending);
-        self.sequencer.pause();
-        self.read_root(event);
+        if !uncounted.is_empty() {
+            self.sequencer.pause();
+            self.count_mentions(&event, uncounted);
+        }
+        if lacks_root {
+            self.sequencer.pause();
+            self.read_root(event);
+        }
         false
     }
 

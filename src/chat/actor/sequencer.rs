@@ -40,7 +40,7 @@ pub(super) struct Sequencer {
     /// A `seq` that storage is known to have reached.
     pub(super) reached: Option<Seq>,
     pub(super) is_filling: bool,
-    /// Users being subscribed, and roots being read. Publishing is paused until each of them is there.
+    /// Users being subscribed, roots being read and mentions being counted. Publishing is paused until each of them is done.
     pub(super) subscribing: usize,
 }
 
@@ -76,7 +76,7 @@ impl Sequencer {
         !self.held.is_empty() || self.is_filling || self.subscribing > 0
     }
 
-    /// Pauses publishing while a user is being subscribed or a root is being read.
+    /// Pauses publishing while a user is being subscribed, a root is being read or mentions are being counted.
     pub(super) fn pause(&mut self) {
         self.subscribing += 1;
     }

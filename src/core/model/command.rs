@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 
 use super::{
     AttachmentId, ChatId, ChatKind, Custom, CustomChange, GuestAccess, HostObject, MessageId, NewDraft,
-    NotifyLevel, Role, Timestamp, UserCard, UserId,
+    NotifyLevel, Preview, Role, Timestamp, UserCard, UserId,
     emoji::Emoji,
     mentions::NewMentions,
     text::{ClientId, MessageBody, Title},
@@ -39,6 +39,20 @@ pub enum Action {
     },
     DeleteMessage {
         message: MessageId,
+    },
+    /// Shows what the scanner has found in the attachments of a message.
+    ShowScanned {
+        message: MessageId,
+    },
+    /// Shows previews of the links of a message.
+    ShowPreviews {
+        message: MessageId,
+        found: Vec<Preview>,
+    },
+    /// Removes one of the previews of the caller's message, by its index.
+    RemovePreview {
+        message: MessageId,
+        index: usize,
     },
     /// Pins or unpins a message.
     Pin {
@@ -114,6 +128,9 @@ impl Action {
             Self::PostMessage { .. } => "post_message",
             Self::EditMessage { .. } => "edit_message",
             Self::DeleteMessage { .. } => "delete_message",
+            Self::ShowScanned { .. } => "show_scanned",
+            Self::ShowPreviews { .. } => "show_previews",
+            Self::RemovePreview { .. } => "remove_preview",
             Self::Pin { .. } => "pin",
             Self::React { .. } => "react",
             Self::FollowThread { .. } => "follow_thread",

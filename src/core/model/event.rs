@@ -6,7 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Chat, ChatId, ChatSnapshot, Draft, DraftChanged, JoinCount, Me, Member, Message, MessageId, Reaction,
-    Role, Seq, UserCard, UserId, threads::OwnChange,
+    Role, Seq, UserCard, UserId,
+    mentions::MentionsChange,
+    threads::{OwnChange, OwnChanges},
 };
 
 /// A lasting change with its sequence number in the chat.
@@ -18,12 +20,15 @@ pub struct Event {
     /// What changed for single users, which only they receive.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub own: Vec<OwnChange>,
+    /// The users whose mentions are not counted yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mentions: Option<Box<MentionsChange>>,
 }
 
 impl Event {
     /// Creates an event that all receivers get alike.
     pub fn new(chat: ChatId, seq: Seq, change: Change) -> Self {
-        Self { chat, seq, change, own: Vec::new() }
+        Self { chat, seq, change, own: Vec::new(), mentions: None }
     }
 
     /// Returns the reply that is only in a thread, if the event is about one.
@@ -226,16 +231,18 @@ impl Done {
     }
 
     /// Returns the result of a post whose message is stored. `thread`: what a reply means for its root.
-    pub fn posted(message: Message, thread: ThreadChange, own: Vec<OwnChange>) -> Self {
+    pub fn posted(message: Message, thread: ThreadChange, own: OwnChanges) -> Self {
         let (chat, seq) = (message.chat, message.seq);
         let change = Change::MessagePosted { message, thread };
-        let event = Event { own, ..Event::new(chat, seq, change) };
+        let OwnChanges { own, mentions } = own;
+        let event = Event { own, mentions, ..Event::new(chat, seq, change) };
         Self { event: Some(Arc::new(event)), ..Self::unchanged(Answer::Message) }
     }
 
     /// Returns a result with an event, and what changed for single users.
-    pub fn changed_with(chat: &Chat, answer: Answer, change: Change, own: Vec<OwnChange>) -> Self {
-        let event = Event { own, ..Event::new(chat.id, chat.seq, change) };
+    pub fn changed_with(chat: &Chat, answer: Answer, change: Change, own: OwnChanges) -> Self {
+        let OwnChanges { own, mentions } = own;
+        let event = Event { own, mentions, ..Event::new(chat.id, chat.seq, change) };
         Self { event: Some(Arc::new(event)), ..Self::unchanged(answer) }
     }
 
@@ -247,7 +254,7 @@ impl Done {
 
     /// Returns a result with an event. The caller has already assigned the new `seq` to `chat`.
     pub fn changed(chat: &Chat, answer: Answer, change: Change) -> Self {
-        Self::changed_with(chat, answer, change, Vec::new())
+        Self::changed_with(chat, answer, change, OwnChanges::default())
     }
 }
 

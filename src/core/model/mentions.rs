@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::UserId;
+use super::{MessageId, UserId};
 
 /// Most different users that a message mentions by name.
 pub const MAX_MENTIONED: usize = 100;
@@ -72,6 +72,25 @@ impl Mentions {
     /// Renders the mentions. `None` if there are none.
     pub fn stored(&self) -> Option<String> {
         (!self.is_empty()).then(|| serde_json::to_string(self).expect("mentions are always JSON"))
+    }
+}
+
+/// Whom a changed message mentions from now on, or no longer, where they are too many to count their mentions in the
+/// transaction. Each node counts those of its connected users before it publishes the event.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MentionsChange {
+    pub message: MessageId,
+    /// Single users, by id: whether they are mentioned now; `None`: as before.
+    pub users: Vec<(UserId, Option<bool>)>,
+    /// The same for all other members.
+    pub others: Option<bool>,
+}
+
+impl MentionsChange {
+    /// Returns whether a user is mentioned now; `None`: as before.
+    pub fn of(&self, user: UserId) -> Option<bool> {
+        let found = self.users.binary_search_by_key(&user, |(id, _)| *id);
+        found.map_or(self.others, |index| self.users[index].1)
     }
 }
 

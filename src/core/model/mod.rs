@@ -18,6 +18,7 @@ pub mod mentions;
 pub mod notify;
 pub mod permission;
 pub mod pictures;
+pub mod previews;
 pub mod records;
 pub mod refusal;
 pub mod text;
@@ -37,6 +38,7 @@ pub use guests::{GuestAccess, Guests};
 pub use ids::{AttachmentId, ChatId, FileId, JoinCount, MessageId, Pos, Seq, SessionId, TokenId, UserId};
 pub use notify::NotifyLevel;
 pub use pictures::{PictureHost, Pictures};
+pub use previews::{Preview, Previews};
 pub use records::{
     Chat, ChatKind, ChatSnapshot, Forwarded, HostObject, Me, Member, Message, Quote, Reaction, Role,
     UserCard, Viewer,

@@ -53,6 +53,8 @@ pub struct Pictures {
     /// The server's public URL; empty where it is not set.
     pub own: String,
     pub hosts: Vec<PictureHost>,
+    /// Whether pictures may be asked for at any port.
+    pub any_port: bool,
 }
 
 impl Pictures {
@@ -78,7 +80,7 @@ impl Pictures {
             && !has_login(url)
             && !self.is_own_address(url.as_str())
             && (is_listed || !is_chosen)
-            && (url.port().is_none() || self.hosts.iter().any(is_with_port))
+            && (self.any_port || url.port().is_none() || self.hosts.iter().any(is_with_port))
     }
 
     /// Splits a stored value into the address and whether its user chose it.
@@ -122,7 +124,7 @@ mod tests {
 
     fn pictures(hosts: &[&str]) -> Pictures {
         let hosts = hosts.iter().map(|host| PictureHost::parse(host).unwrap()).collect();
-        Pictures { own: "https://chat.example.com".to_owned(), hosts }
+        Pictures { own: "https://chat.example.com".to_owned(), hosts, any_port: false }
     }
 
     #[test]

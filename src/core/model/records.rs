@@ -3,7 +3,10 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Attachment, ChatId, Custom, GuestAccess, MessageId, NotifyLevel, Pos, Seq, Timestamp, UserId};
+use super::{
+    Attachment, ChatId, Custom, GuestAccess, MessageId, NotifyLevel, Pos, Previews, Seq, Timestamp, UserId,
+    previews::links_in,
+};
 
 /// The public profile of a user.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -252,6 +255,9 @@ pub struct Message {
     /// The files that it shows; empty on a tombstone.
     #[serde(default)]
     pub attachments: Vec<Attachment>,
+    /// Previews of the pages that it links to; empty on a tombstone.
+    #[serde(default, skip_serializing_if = "Previews::is_empty")]
+    pub previews: Previews,
     /// The root of the thread that it is in.
     #[serde(default)]
     pub thread: Option<MessageId>,
@@ -264,6 +270,12 @@ pub struct Message {
 }
 
 impl Message {
+    /// Returns the links that may have previews: those of the text, then those of the forwarded one.
+    pub fn links(&self) -> Vec<String> {
+        let forwarded = self.forwarded_from.as_ref().map_or("", |forwarded| forwarded.content.as_str());
+        links_in(&format!("{}\n{forwarded}", self.content))
+    }
+
     /// Returns whether the message is in the chat's timeline.
     pub fn is_in_timeline(&self) -> bool {
         self.pos > 0

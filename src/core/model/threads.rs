@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{ChatForViewer, ChatId, Message, MessageId, Pos, Timestamp, UserId};
+use super::{ChatForViewer, ChatId, Message, MessageId, Pos, Timestamp, UserId, mentions::MentionsChange};
 
 /// Most participants that a root lists.
 pub const LISTED_PARTICIPANTS: usize = 5;
@@ -99,6 +99,14 @@ pub struct OwnThread {
 pub struct OwnChange {
     pub user: UserId,
     pub kind: OwnKind,
+}
+
+/// What a change means for single users.
+#[derive(Debug, Default)]
+pub struct OwnChanges {
+    pub own: Vec<OwnChange>,
+    /// The users whose mentions are not counted yet.
+    pub mentions: Option<Box<MentionsChange>>,
 }
 
 /// What changed for a user.

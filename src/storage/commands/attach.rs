@@ -1,10 +1,15 @@
 //! The attachments of new messages.
 
-use std::{collections::HashMap, ptr};
+use std::{
+    collections::{BTreeMap, HashMap},
+    ptr,
+};
 
 use super::messages::Post;
 use crate::{
-    core::model::{Attachment, AttachmentId, FieldErrors, Message, NewMessage, Refusal},
+    core::model::{
+        Attachment, AttachmentId, AttachmentState, FieldErrors, FileId, Message, NewMessage, Refusal,
+    },
     storage::{
         AnyConn, StorageError, StoragePolicy,
         tables::{
@@ -87,7 +92,7 @@ pub(super) fn add_copies(
         return Ok(());
     }
     for (source, id) in sources.iter().zip(attachments::draw_ids(conn, sources.len())?) {
-        attached.copies.push((source.id, id));
+        attached.copies.push((source.id, id, source.state));
         attached.list.push(Attachment { id, ..source.clone() });
     }
     Ok(())
@@ -95,24 +100,28 @@ pub(super) fn add_copies(
 
 /// Stores that a message has these attachments.
 pub(super) fn link(conn: &mut AnyConn, message: &Message, attached: &Attached) -> Result<(), StorageError> {
-    let sent = match attached.uploads.as_slice() {
-        [] => 0,
-        uploads => attachments::send(conn, uploads, message.id)?,
-    };
-    if sent < attached.uploads.len() {
-        return Err(gone());
+    let mut by_state: BTreeMap<&str, (AttachmentState, Vec<i64>)> = BTreeMap::new();
+    for upload in &attached.list[..attached.uploads.len()] {
+        let (_, ids) = by_state.entry(upload.state.as_str()).or_insert((upload.state, Vec::new()));
+        ids.push(upload.id.0);
+    }
+    for (state, ids) in by_state.into_values() {
+        if attachments::send(conn, &ids, state, message.id)? < ids.len() {
+            return Err(gone());
+        }
     }
     for copy in &attached.copies {
         let place = (message.chat, message.id);
         let file = attachments::copy(conn, *copy, place, message.sender.id)?.ok_or_else(gone)?;
-        if !stored_files::add_reference(conn, file)? {
+        // A blocked one has no file.
+        if file != FileId(0) && !stored_files::add_reference(conn, file)? {
             return Err(gone());
         }
     }
     Ok(())
 }
 
-/// Another transaction has removed an upload or an attachment meanwhile. The next attempt finds that and is refused.
+/// Another transaction has removed an upload or an attachment meanwhile, or has scanned it. The next attempt finds that.
 fn gone() -> StorageError {
     StorageError::Conflict(diesel::result::Error::NotFound)
 }

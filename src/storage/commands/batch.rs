@@ -184,6 +184,9 @@ pub fn can_share(command: &Command) -> bool {
         Action::PostMessage { .. }
         | Action::EditMessage { .. }
         | Action::DeleteMessage { .. }
+        | Action::ShowScanned { .. }
+        | Action::ShowPreviews { .. }
+        | Action::RemovePreview { .. }
         | Action::Pin { .. }
         | Action::React { .. }
         | Action::FollowThread { .. }

@@ -6,9 +6,9 @@ use super::threads::{self, begin};
 use crate::{
     core::model::{
         Chat, ChatId, Lane, Message, Pos, Seq, UserId,
-        mentions::{Mentions, NewMentions},
+        mentions::{Mentions, MentionsChange, NewMentions},
         records::LISTED_MEMBERS,
-        threads::{Follow, OwnChange, OwnKind, Thread},
+        threads::{Follow, OwnChange, OwnChanges, OwnKind, Thread},
     },
     storage::{
         AnyConn, StorageError,
@@ -37,14 +37,18 @@ pub(super) fn resolve(
     let ignored: Vec<UserId> = asked.into_iter().filter(|user| !is_member(user)).collect();
     let row = |user_id, weight, is_here| MentionRow { user_id, weight, is_here };
     let mut blocked = Vec::new();
+    let connected: Vec<UserId> = if mentions.here { new.connected.clone() } else { Vec::new() };
+    let connected = active_members(conn, chat, &connected)?;
     let rows = if mentions.everyone {
         blocked = blocked_members(conn, chat, sender)?;
+        let left_out: HashSet<UserId> = blocked.iter().copied().chain([sender]).collect();
         let mut rows = vec![row(EVERYONE, 1, false)];
-        rows.extend(blocked.iter().copied().chain([sender]).map(|user| row(user, -1, false)));
+        rows.extend(left_out.iter().map(|user| row(*user, -1, false)));
+        // An edit may leave out everyone else.
+        let here = connected.into_iter().filter(|(user, _)| !left_out.contains(user));
+        rows.extend(here.map(|(user, _)| row(user, 0, true)));
         rows
     } else {
-        let connected: Vec<UserId> = if mentions.here { new.connected.clone() } else { Vec::new() };
-        let connected = active_members(conn, chat, &connected)?;
         let mut all: Vec<MentionRow> = connected.into_iter().map(|(user, _)| row(user, 1, true)).collect();
         let here: HashSet<UserId> = all.iter().map(|row| row.user_id).collect();
         all.extend(
@@ -146,15 +150,19 @@ pub(super) fn add(
     message: &Message,
     thread: Option<(Thread, Pos)>,
     resolved: &ResolvedMentions,
-) -> Result<Vec<OwnChange>, StorageError> {
+) -> Result<OwnChanges, StorageError> {
     let places = Places { timeline: Some(message.pos).filter(|_| message.is_in_timeline()), thread };
     store(conn, message, message.seq, &places, &resolved.rows)?;
     let mut own = follow_named(conn, message, &places, &resolved.rows, &resolved.named)?;
     // Their clients do not know of all blocks, and count the mention.
-    for user in resolved.blocked.iter().take(MAX_TOLD) {
+    if resolved.blocked.len() > MAX_COUNTED {
+        let users = resolved.blocked.iter().map(|user| (*user, Some(false)));
+        return Ok(OwnChanges { own, mentions: Some(counted_later(message, users, None)) });
+    }
+    for user in &resolved.blocked {
         own.extend(changed_for(conn, message, &places, *user, false)?);
     }
-    Ok(own)
+    Ok(OwnChanges { own, mentions: None })
 }
 
 fn store(
@@ -183,7 +191,7 @@ fn follow_named(
     let Some((thread, pos)) = &places.thread else { return Ok(Vec::new()) };
     let everyone = mentioned.iter().any(|row| row.user_id == EVERYONE);
     let is_counted = |user: UserId| {
-        let own = mentioned.iter().find(|row| row.user_id == user);
+        let own = mentioned.iter().find(|row| row.user_id == user && row.weight != 0);
         own.map_or(everyone, |row| row.weight > 0)
     };
     let mut changes = Vec::new();
@@ -207,14 +215,14 @@ pub(super) fn edit(
     chat: &Chat,
     message: &mut Message,
     new: Option<&NewMentions>,
-) -> Result<(Vec<UserId>, Vec<OwnChange>), StorageError> {
+) -> Result<(Vec<UserId>, OwnChanges), StorageError> {
     let length = message.content.chars().count() as i64;
     let before = Mentions::from_stored(message.mentions.as_deref());
     let Some(new) = new else {
         let mut kept = before;
         kept.fit(length);
         message.mentions = kept.stored();
-        return Ok((Vec::new(), Vec::new()));
+        return Ok((Vec::new(), OwnChanges::default()));
     };
     let places = Places::of(conn, message)?;
     let created_seq = positions::created_seq(conn, chat.id, message.pos)?;
@@ -223,7 +231,7 @@ pub(super) fn edit(
         mentioned = rows::remove(conn, lane, pos)?;
     }
     let mut new = new.clone();
-    if before.here && new.mentions.here && !before.everyone {
+    if before.here && new.mentions.here {
         // Who was connected is settled.
         new.connected = mentioned.iter().filter(|row| row.is_here).map(|row| row.user_id).collect();
     }
@@ -234,8 +242,9 @@ pub(super) fn edit(
     let was_named = |user: UserId| before.users.iter().any(|mention| mention.id == user);
     let added: Vec<_> = resolved.named.iter().copied().filter(|(user, _)| !was_named(*user)).collect();
     let mut own = follow_named(conn, message, &places, &resolved.rows, &added)?;
-    own.extend(changes(conn, chat, message, &places, (&mentioned, &resolved.rows))?);
-    Ok((resolved.ignored, own))
+    let changed = changes(conn, chat, message, &places, (&mentioned, &resolved.rows))?;
+    own.extend(changed.own);
+    Ok((resolved.ignored, OwnChanges { own, mentions: changed.mentions }))
 }
 
 /// Removes the mentions of a message that is deleted. Returns what changed for single users.
@@ -243,9 +252,9 @@ pub(super) fn remove(
     conn: &mut AnyConn,
     chat: &Chat,
     message: &mut Message,
-) -> Result<Vec<OwnChange>, StorageError> {
+) -> Result<OwnChanges, StorageError> {
     if message.mentions.take().is_none() {
-        return Ok(Vec::new());
+        return Ok(OwnChanges::default());
     }
     let places = Places::of(conn, message)?;
     let mut mentioned = Vec::new();
@@ -255,42 +264,66 @@ pub(super) fn remove(
     changes(conn, chat, message, &places, (&mentioned, &[]))
 }
 
-/// Most users that receive an event when a mention of them is added or removed. Clients of a larger chat load it again where an
-/// event shows that everyone was mentioned, or is no longer.
-const MAX_TOLD: usize = LISTED_MEMBERS as usize;
+/// Most users whose mentions a transaction counts when an event changes whether they are mentioned.
+const MAX_COUNTED: usize = LISTED_MEMBERS as usize;
 
-/// Returns the events for the users that a change of mentions adds or removes.
+/// Returns what a change of mentions means for the users that it adds or removes. If they are many, their mentions are
+/// counted later.
 fn changes(
     conn: &mut AnyConn,
     chat: &Chat,
     message: &Message,
     places: &Places,
     (before, after): (&[MentionRow], &[MentionRow]),
-) -> Result<Vec<OwnChange>, StorageError> {
+) -> Result<OwnChanges, StorageError> {
     let by_user = |rows: &[MentionRow]| -> HashMap<UserId, i64> {
-        rows.iter().map(|row| (row.user_id, row.weight)).collect()
+        rows.iter().filter(|row| row.weight != 0).map(|row| (row.user_id, row.weight)).collect()
     };
     let (old, new) = (by_user(before), by_user(after));
     let is_about_all = |rows: &HashMap<UserId, i64>| rows.contains_key(&EVERYONE);
     let is_mentioned = |rows: &HashMap<UserId, i64>, user: UserId| {
         rows.get(&user).map_or_else(|| is_about_all(rows), |weight| *weight > 0)
     };
-    let mut users: Vec<UserId> = match is_about_all(&old) != is_about_all(&new) {
-        true if chat.member_count <= LISTED_MEMBERS => member_ids(conn, chat.id)?,
-        true => Vec::new(),
-        false => before.iter().chain(after).map(|row| row.user_id).collect(),
+    let change_of = |user: UserId| {
+        let now = is_mentioned(&new, user);
+        (now != is_mentioned(&old, user)).then_some(now)
+    };
+    let others = (is_about_all(&old) != is_about_all(&new)).then(|| is_about_all(&new));
+    let named = || old.keys().chain(new.keys()).copied().filter(|user| *user != EVERYONE);
+    let mut users: Vec<UserId> = match others {
+        None => named().collect(),
+        Some(_) if chat.member_count <= LISTED_MEMBERS => member_ids(conn, chat.id)?,
+        Some(_) => {
+            let users = named().map(|user| (user, change_of(user)));
+            let mentions = Some(counted_later(message, users, others));
+            return Ok(OwnChanges { mentions, ..OwnChanges::default() });
+        }
     };
     users.sort_unstable();
     users.dedup();
-    users.retain(|user| *user != EVERYONE && is_mentioned(&old, *user) != is_mentioned(&new, *user));
-    if users.len() > MAX_TOLD {
-        return Ok(Vec::new());
+    let changed = users.into_iter().filter_map(|user| Some((user, change_of(user)?)));
+    let changed: Vec<(UserId, bool)> = changed.collect();
+    if changed.len() > MAX_COUNTED {
+        let users = changed.into_iter().map(|(user, now)| (user, Some(now)));
+        let mentions = Some(counted_later(message, users, None));
+        return Ok(OwnChanges { mentions, ..OwnChanges::default() });
     }
-    let mut changes = Vec::new();
-    for user in users {
-        changes.extend(changed_for(conn, message, places, user, is_mentioned(&new, user))?);
+    let mut own = Vec::new();
+    for (user, now) in changed {
+        own.extend(changed_for(conn, message, places, user, now)?);
     }
-    Ok(changes)
+    Ok(OwnChanges { own, mentions: None })
+}
+
+fn counted_later(
+    message: &Message,
+    users: impl Iterator<Item = (UserId, Option<bool>)>,
+    others: Option<bool>,
+) -> Box<MentionsChange> {
+    let mut users: Vec<_> = users.collect();
+    users.sort_unstable();
+    users.dedup();
+    Box::new(MentionsChange { message: message.id, users, others })
 }
 
 /// Returns the events that give a user the present counts of mentions, in the chat and in the thread of a message.

@@ -3,11 +3,11 @@
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
-use super::{detach, mentions, outcome::take_number, threads};
+use super::{detach, mentions, outcome::take_number, previews, threads};
 use crate::{
     core::model::{
         Change, Chat, ChatId, Command, Custom, FieldErrors, Forwarded, Lane, Message, MessageId, NewMessage,
-        Quote, Refusal, Seq, Timestamp, UserCard, UserId,
+        Previews, Quote, Refusal, Seq, Timestamp, UserCard, UserId,
         command::{Action, MessageEdit},
         event::{Answer, Done},
         mentions::Mentions,
@@ -112,6 +112,7 @@ impl<'a> Post<'a> {
             forwarded_from: referred.forwarded.map(Box::new),
             mentions: referred.mentions.as_ref().and_then(|resolved| resolved.mentions.stored()),
             attachments: referred.attached.as_ref().map(|attached| attached.list.clone()).unwrap_or_default(),
+            previews: Previews::default(),
             thread: self.new.thread,
             thread_info: None,
             read_by: vec![self.sender.id],
@@ -203,6 +204,7 @@ pub(crate) fn edit(
         }
         message.content = body.as_str().to_owned();
         message.is_edited = true;
+        previews::follow_text(conn, &mut message)?;
         message.updated_at = Timestamp::now().max(message.updated_at);
     }
     message.custom = custom.unwrap_or(message.custom);
@@ -236,6 +238,7 @@ pub(crate) fn delete(
     message_versions::clear(conn, chat.id, message.id)?;
     detach::drop_all(conn, &message.attachments)?;
     message.attachments.clear();
+    message.previews = Previews::default();
     let unpinned = unpin(conn, &chat, message.id)?;
     let is_left = reactions::clear(conn, (chat.id, message.id))?;
     if message.is_in_timeline() {

@@ -20,11 +20,13 @@ pub mod outcome;
 mod pins;
 mod post;
 mod post_each;
+mod previews;
 mod reactions;
 mod read_markers;
 mod references;
 mod rooms;
 mod roots;
+pub mod scanning;
 pub mod standing;
 pub mod succession;
 mod take_over;
@@ -59,6 +61,11 @@ fn run_command(conn: &mut AnyConn, policy: &StoragePolicy, command: &Command) ->
         }
         Action::EditMessage { message, edit } => messages::edit(conn, policy, chat, by, *message, edit),
         Action::DeleteMessage { message } => messages::delete(conn, policy, chat, by, *message),
+        Action::ShowPreviews { message, found } => previews::show(conn, policy, chat, *message, found),
+        Action::RemovePreview { message, index } => {
+            previews::remove(conn, policy, chat, by, *message, *index)
+        }
+        Action::ShowScanned { message } => scanning::show(conn, policy, chat, *message),
         Action::Pin { message, is_pinned } => pins::set(conn, policy, chat, by, *message, *is_pinned),
         Action::React { message, emoji, intent } => {
             reactions::react(conn, chat, by, *message, emoji, *intent)

@@ -12,7 +12,7 @@ use crate::{
     core::model::{
         ChatId, FieldErrors, Lane, Message, MessageId, Pos, Refusal, Seq, ThreadInfo, Timestamp, UserId,
         event::ThreadChange,
-        threads::{Follow, LISTED_PARTICIPANTS, OwnChange, OwnKind, Thread},
+        threads::{Follow, LISTED_PARTICIPANTS, OwnChange, OwnChanges, OwnKind, Thread},
     },
     storage::{
         AnyConn, StorageError,
@@ -29,7 +29,7 @@ use crate::{
 #[derive(Default)]
 pub(super) struct Linked {
     pub(super) thread: ThreadChange,
-    pub(super) own: Vec<OwnChange>,
+    pub(super) own: OwnChanges,
     pub(super) mentions_ignored: Vec<UserId>,
 }
 
@@ -119,13 +119,16 @@ impl Roots {
         message: &Message,
         mentioned: Option<Box<ResolvedMentions>>,
     ) -> Result<Linked, StorageError> {
-        let (thread, mut own) = self.add(conn, message)?;
+        let (thread, own) = self.add(conn, message)?;
+        let mut own = OwnChanges { own, mentions: None };
         let Some(resolved) = mentioned else { return Ok(Linked { thread, own, ..Linked::default() }) };
         let root = message.thread.and_then(|id| self.0.get(&id));
         let place = root.map(|root| (root.thread.clone(), root.thread.last_pos));
-        own.extend(mentions::add(conn, message, place, &resolved)?);
+        let mentioned = mentions::add(conn, message, place, &resolved)?;
+        own.own.extend(mentioned.own);
+        own.mentions = mentioned.mentions;
         // The author of the root may be mentioned by the first reply.
-        for change in &mut own {
+        for change in &mut own.own {
             if let OwnKind::ThreadFollowed(thread) = &mut change.kind
                 && thread.last_read_message_id.is_none()
             {

@@ -45,8 +45,8 @@ pub(super) fn check_files(conn: &mut AnyConn, report: &mut Report) -> Result<(),
         report.differences.push(what);
     }
     let lost = sql!(
-        "SELECT a.id, a.file_id FROM attachments a WHERE NOT EXISTS (SELECT 1 FROM stored_files f WHERE f.id = a.file_id) \
-         ORDER BY a.id"
+        "SELECT a.id, a.file_id FROM attachments a WHERE a.state <> 'blocked' \
+         AND NOT EXISTS (SELECT 1 FROM stored_files f WHERE f.id = a.file_id) ORDER BY a.id"
     );
     for (attachment, file) in lost.rows::<(i64, i64)>(conn)? {
         report.differences.push(format!("attachment {attachment}: its file {file} has no row"));

@@ -46,6 +46,7 @@ pub(super) fn check(checker: &mut Checker, messages: &[Checked]) -> Result<(), S
         let shown = shown.unwrap_or_default();
         let fits = match (user, weight) {
             (0, 1) | (1.., -1) => shown.everyone,
+            (1.., 0) => is_here && shown.here && shown.everyone,
             (1.., 1) => is_here && shown.here || shown.named().iter().any(|named| became(named.0) == user),
             _ => false,
         };

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::{
-    changed_members, changed_threads, chat_snapshot,
+    changed_members, changed_mentions, changed_threads, chat_snapshot,
     membership::{self, MeRow},
     pinned_messages, unread, unread_overview,
 };
@@ -109,6 +109,7 @@ pub fn backfill(
         });
     };
     split_additions(conn, &chat, since, &mut events)?;
+    changed_mentions::add(conn, &chat, listeners, &mut events)?;
     for event in &mut events {
         if let Change::MembersChanged(change) = &mut event.change
             && !change.added.is_empty()

@@ -1,11 +1,11 @@
-//! The messages that mention a user, in all chats.
+//! The messages that mention a user in all chats, and the number of unread ones for many users of a chat.
 
 use crate::{
-    core::model::{Message, MessageId, UserId},
+    core::model::{ChatId, Message, MessageId, Seq, UserId},
     storage::{
         AnyConn, StorageError, StoragePolicy,
         db::sql::sql,
-        tables::{chats, members, messages},
+        tables::{chats, members, mentions::mentions_after, messages, positions},
     },
 };
 
@@ -70,4 +70,33 @@ fn unread(conn: &mut AnyConn, user: UserId) -> Result<Vec<MessageId>, StorageErr
     );
     ids.extend(in_threads.rows::<MessageId>(conn)?);
     Ok(ids)
+}
+
+/// Counts for each of these members the unread messages of a chat's timeline that mention the member, among those posted up
+/// to change `seq`. In order of user id; users who are not members are omitted.
+pub fn unread_of_members(
+    conn: &mut AnyConn,
+    chat: ChatId,
+    seq: Seq,
+    users: &[i64],
+) -> Result<Vec<(UserId, i64)>, StorageError> {
+    let Some(chat) = chats::find(conn, chat)? else { return Ok(Vec::new()) };
+    let last = positions::posted_up_to(conn, &chat, seq)?.last;
+    let rows = sql!(
+        concat!(
+            "SELECT p.user_id, ",
+            mentions_after!("p.user_id", "p.chat_id", "p.after_pos"),
+            " - ",
+            mentions_after!("p.user_id", "p.chat_id", "p.last_pos"),
+            " FROM (SELECT m.user_id, m.chat_id, CAST(? AS BIGINT) AS last_pos, \
+                CASE WHEN m.unread_pos <= m.read_pos THEN m.unread_pos - 1 ELSE m.read_pos END AS after_pos \
+                FROM members m WHERE m.chat_id = ? AND m.user_id IN ? AND m.left_seq IS NULL) p ORDER BY p.user_id"
+        ),
+        last,
+        chat.id,
+        users
+    );
+    let counts = rows.rows::<(UserId, i64)>(conn)?;
+    // A member may have read further by now.
+    Ok(counts.into_iter().map(|(user, count)| (user, count.max(0))).collect())
 }

@@ -2,6 +2,7 @@
 
 pub mod attachments;
 pub(crate) mod changed_members;
+pub(crate) mod changed_mentions;
 pub mod changed_threads;
 pub mod changes_since;
 pub(crate) mod chat_cache;

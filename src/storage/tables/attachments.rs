@@ -102,8 +102,8 @@ pub struct Attached {
     pub list: Vec<Attachment>,
     /// The uploads among them.
     pub uploads: Vec<AttachmentId>,
-    /// The copies among them: the source, and the id of the copy.
-    pub copies: Vec<(AttachmentId, AttachmentId)>,
+    /// The copies among them: the source, the id of the copy, and their state.
+    pub copies: Vec<(AttachmentId, AttachmentId, AttachmentState)>,
 }
 
 /// Adds an upload of a file.
@@ -189,13 +189,19 @@ pub fn describe(conn: &mut AnyConn, id: AttachmentId, alt: &AltText) -> Result<b
     Ok(changed.run(conn)? > 0)
 }
 
-/// Makes uploads attachments of a message. Returns how many of them were still there and not sent.
-pub fn send(conn: &mut AnyConn, ids: &[AttachmentId], message: MessageId) -> Result<usize, StorageError> {
-    let ids: Vec<i64> = ids.iter().map(|id| id.0).collect();
+/// Makes uploads in this state attachments of a message. Returns how many of them were still there, in this state, and not
+/// sent.
+pub fn send(
+    conn: &mut AnyConn,
+    ids: &[i64],
+    state: AttachmentState,
+    message: MessageId,
+) -> Result<usize, StorageError> {
     let changed = sql!(
-        "UPDATE attachments SET message_id = ? WHERE id IN ? AND message_id IS NULL AND state <> 'pending'",
+        "UPDATE attachments SET message_id = ? WHERE id IN ? AND message_id IS NULL AND state = ?",
         message,
-        ids.as_slice()
+        ids,
+        state.as_str()
     );
     Ok(changed.run(conn)?)
 }
@@ -219,7 +225,7 @@ pub fn draw_ids(conn: &mut AnyConn, count: usize) -> Result<Vec<AttachmentId>, S
 /// Copies an attachment to another message, under an id of its own. Returns the file, unless the attachment has gone.
 pub fn copy(
     conn: &mut AnyConn,
-    (source, id): (AttachmentId, AttachmentId),
+    (source, id, state): (AttachmentId, AttachmentId, AttachmentState),
     (chat, message): (ChatId, MessageId),
     user: UserId,
 ) -> Result<Option<FileId>, StorageError> {
@@ -228,13 +234,14 @@ pub fn copy(
         "INSERT INTO attachments (id, file_id, chat_id, user_id, message_id, state, name, size, sha256, content_type, \
          width, height, blurhash, alt, thumbnails, created_at, expires_at) \
          SELECT ?, file_id, ?, ?, ?, state, name, size, sha256, content_type, width, height, blurhash, alt, thumbnails, \
-         ?, expires_at FROM attachments WHERE id = ? AND message_id IS NOT NULL RETURNING file_id",
+         ?, expires_at FROM attachments WHERE id = ? AND message_id IS NOT NULL AND state = ? RETURNING file_id",
         id,
         chat,
         user,
         message,
         now,
-        source
+        source,
+        state.as_str()
     );
     Ok(row.first(conn)?)
 }

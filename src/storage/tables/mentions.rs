@@ -20,7 +20,8 @@ pub const EVERYONE: UserId = UserId(0);
 pub const BLOCK: i64 = 256;
 
 row! {
-    /// A mention of a user by a message.
+    /// A mention of a user by a message. With weight 0 it counts nothing: the message mentions everyone, and the user was
+    /// connected when it mentioned those who are.
     #[derive(Clone, PartialEq, Eq)]
     pub(crate) struct MentionRow from mentions e {
         user_id: UserId,
@@ -59,7 +60,7 @@ pub(crate) fn insert(
     place: MentionPlace,
     rows: &[MentionRow],
 ) -> Result<(), StorageError> {
-    for (weight, is_here) in [(1, false), (1, true), (-1, false)] {
+    for (weight, is_here) in [(1, false), (1, true), (-1, false), (0, true)] {
         let users = rows.iter().filter(|row| (row.weight, row.is_here) == (weight, is_here));
         let users: Vec<i64> = users.map(|row| row.user_id.0).collect();
         if users.is_empty() {
@@ -108,6 +109,9 @@ pub(crate) fn at(conn: &mut AnyConn, lane: Lane, pos: Pos) -> Result<Vec<Mention
 }
 
 fn count(conn: &mut AnyConn, lane: Lane, pos: Pos, weight: i64, users: &[i64]) -> Result<(), StorageError> {
+    if weight == 0 {
+        return Ok(());
+    }
     sql!(
         // Without WHERE, SQLite would parse ON as part of a join.
         "INSERT INTO mention_counts (lane, block, weight, user_id) SELECT ?, ?, ?, value FROM ? AS users WHERE TRUE \

@@ -13,7 +13,8 @@ use super::{
 };
 use crate::{
     core::model::{
-        Attachment, Chat, ChatId, Custom, Member, Message, MessageId, Pos, Seq, Timestamp, UserCard, UserId,
+        Attachment, Chat, ChatId, Custom, Member, Message, MessageId, Pos, Previews, Seq, Timestamp,
+        UserCard, UserId,
     },
     storage::{
         AnyConn, StorageError,
@@ -40,6 +41,7 @@ row! {
         forwarded_content: Option<String>,
         mentions: Option<String>,
         attachments: Option<String>,
+        previews: Option<String>,
         thread_id: Option<MessageId>,
         thread_info: Option<String>,
     }
@@ -101,6 +103,7 @@ impl ContentRow {
             attachments: Attachment::list_from_stored(
                 self.attachments.filter(|_| !self.is_deleted).as_deref(),
             ),
+            previews: Previews::from_stored(self.previews.as_deref()),
             thread: self.thread_id,
             thread_info: self.thread_info,
             read_by: Vec::new(),
@@ -190,12 +193,40 @@ pub fn mark_deleted(
     at: Timestamp,
 ) -> Result<(), StorageError> {
     sql!(
-        "UPDATE messages SET content = '', content_hash = NULL, reactions = '[]', custom = NULL, mentions = NULL, attachments = NULL, \
+        "UPDATE messages SET content = '', content_hash = NULL, reactions = '[]', custom = NULL, mentions = NULL, attachments = NULL, previews = NULL, \
          reply_to = NULL, forwarded_sender_id = NULL, forwarded_content = NULL, is_deleted = TRUE, updated_at = ?, seq = ? WHERE chat_id = ? AND pos = ?",
         at,
         seq,
         place.0,
         place.1
+    )
+    .run(conn)?;
+    Ok(())
+}
+
+/// Stores the attachments of a message as they are now.
+pub fn set_attachments(conn: &mut AnyConn, message: &Message) -> Result<(), StorageError> {
+    let attachments = Attachment::stored_list(&message.attachments);
+    sql!(
+        "UPDATE messages SET attachments = ?, seq = ? WHERE chat_id = ? AND pos = ?",
+        attachments.as_deref(),
+        message.seq,
+        message.chat,
+        message.pos
+    )
+    .run(conn)?;
+    Ok(())
+}
+
+/// Stores the previews of a message as they are now.
+pub fn set_previews(conn: &mut AnyConn, message: &Message) -> Result<(), StorageError> {
+    let previews = message.previews.stored();
+    sql!(
+        "UPDATE messages SET previews = ?, seq = ? WHERE chat_id = ? AND pos = ?",
+        previews.as_deref(),
+        message.seq,
+        message.chat,
+        message.pos
     )
     .run(conn)?;
     Ok(())

@@ -27,6 +27,7 @@ pub mod quotes;
 pub mod reactions;
 pub mod revocations;
 pub mod rows;
+pub mod scans;
 pub mod sent_counts;
 pub mod sessions;
 pub mod settings;

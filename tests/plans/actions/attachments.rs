@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use greenroom::{
     core::model::{
-        AltText, AttachmentId, AttachmentState, ChatId, Command, FileId, FileName, Timestamp, UserId,
-        command::Action as Asked,
+        AltText, AttachmentId, AttachmentState, ChatId, Command, FileId, FileName, Preview, Timestamp,
+        UserId,
+        command::{Action as Asked, MessageEdit},
+        text::MessageBody,
     },
     core::text_index::Words,
     storage::{
@@ -19,7 +21,7 @@ use greenroom::{
         queries::attachments as lists,
         tables::{
             attachments::{self, NewUpload},
-            stored_files,
+            scans, stored_files,
         },
     },
 };
@@ -56,6 +58,42 @@ pub(super) fn all() -> Vec<Action> {
         reads("whether a file is known", |conn, _| {
             stored_files::is_known(conn, FileId(7))?;
             stored_files::is_kept(conn, FileId(7)).map(drop)
+        }),
+        reads("attachments to be scanned", |conn, _| scans::waiting(conn, 100).map(drop)),
+        reads("attachments of a file that is scanned", |conn, _| {
+            scans::of_file(conn, FileId(5_000_007)).map(drop)
+        }),
+        writes("scan a file, and show the result", |conn, world| {
+            let (file, message) = (FileId(9), world.message(HISTORY, 9));
+            scans::claim(conn, file, Timestamp::now())?;
+            scans::wait_until(conn, file, Timestamp::now())?;
+            scans::set_verdict(conn, file, AttachmentState::Blocked)?;
+            let action = Asked::ShowScanned { message };
+            apply(conn, &policy(), &Command { chat: HISTORY, by: TALKER, action }).map(drop)
+        }),
+        writes("end what an earlier process scanned", |conn, _| scans::end_all(conn))
+            .grows_with("the files that were being scanned"),
+        writes("show previews, and remove one", |conn, world| {
+            let message = world.message(HISTORY, 9);
+            let edit =
+                MessageEdit { body: MessageBody::parse("https://a.example").ok(), ..MessageEdit::default() };
+            let preview = Preview {
+                url: "https://a.example".to_owned(),
+                title: "A".to_owned(),
+                description: String::new(),
+                site: String::new(),
+                image: None,
+                width: None,
+                height: None,
+            };
+            for action in [
+                Asked::EditMessage { message, edit },
+                Asked::ShowPreviews { message, found: vec![preview] },
+                Asked::RemovePreview { message, index: 0 },
+            ] {
+                apply(conn, &policy(), &Command { chat: HISTORY, by: TALKER, action })?;
+            }
+            Ok(())
         }),
         writes("announce, receive and complete an upload, and send it", |conn, _| send(conn).map(drop)),
         writes("an upload over a quota", |conn, _| {

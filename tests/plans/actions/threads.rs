@@ -66,6 +66,10 @@ fn of_readers() -> Vec<Action> {
             mentions::page(conn, &policy(), SILENT, true, 0, 50).map(drop)
         })
         .grows_with(OWN_MENTIONS),
+        reads("unread mentions of connected members", |conn, _| {
+            let chat = chats::find(conn, HISTORY)?.unwrap();
+            mentions::unread_of_members(conn, HISTORY, chat.seq, &[SILENT.0, TALKER.0]).map(drop)
+        }),
     ]
 }
 

@@ -1,8 +1,8 @@
-//! Reasons why a picture could not be fetched.
+//! Reasons why something could not be fetched from another host.
 
-/// Reason why a picture could not be fetched.
+/// Reason why something could not be fetched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Failure {
+pub enum Failure {
     /// The URL, or one that it redirects to, is not allowed.
     Address,
     /// The host's name cannot be resolved.
@@ -17,7 +17,7 @@ pub(super) enum Failure {
     /// The status is not 200.
     Status,
     TooLarge,
-    /// The content is not a supported image format.
+    /// The content is not of a type that is wanted.
     Kind,
     /// The response is malformed or incomplete.
     Broken,
@@ -26,7 +26,7 @@ pub(super) enum Failure {
 }
 
 impl Failure {
-    pub(super) const ALL: [Self; 11] = [
+    pub const ALL: [Self; 11] = [
         Self::Address,
         Self::Name,
         Self::Private,
@@ -41,7 +41,7 @@ impl Failure {
     ];
 
     /// Returns the name in metrics and in the log.
-    pub(super) fn name(self) -> &'static str {
+    pub fn name(self) -> &'static str {
         match self {
             Self::Address => "address_not_allowed",
             Self::Name => "name_not_found",

@@ -1,6 +1,6 @@
 //! Address filter against SSRF: allows public addresses, and private networks from the settings.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
@@ -48,15 +48,19 @@ const TRANSLATED: Ipv6Net = v6(0x64, 0xff9b, 96);
 
 /// Filter for addresses that may be connected to.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Reach {
+pub struct Reach {
     /// Allowed networks that are not public.
     pub allowed: Vec<IpNet>,
+    /// Whether public hosts are reached at the ports of the web only. Allowed networks are reached at all.
+    pub web_ports_only: bool,
 }
 
 impl Reach {
-    pub(super) fn has(&self, address: IpAddr) -> bool {
-        let address = address.to_canonical();
-        is_public(address) || self.allowed.iter().any(|network| network.contains(&address))
+    /// Returns whether an address may be connected to.
+    pub fn has(&self, address: SocketAddr) -> bool {
+        let (ip, port) = (address.ip().to_canonical(), address.port());
+        let is_of_web = !self.web_ports_only || matches!(port, 80 | 443);
+        (is_public(ip) && is_of_web) || self.allowed.iter().any(|network| network.contains(&ip))
     }
 }
 
@@ -78,7 +82,7 @@ mod tests {
     use super::*;
 
     fn has(reach: &Reach, address: &str) -> bool {
-        reach.has(address.parse().unwrap())
+        reach.has(SocketAddr::new(address.parse().unwrap(), 80))
     }
 
     #[test]
@@ -161,12 +165,24 @@ mod tests {
     #[test]
     fn networks_that_are_set_are_reached_in_all_their_forms() {
         let networks = ["10.1.0.0/16", "::1/128", "fd00:1::/32"];
-        let reach = Reach { allowed: networks.map(|network| network.parse().unwrap()).into() };
+        let allowed = networks.map(|network| network.parse().unwrap()).into();
+        let reach = Reach { allowed, web_ports_only: true };
         for address in ["10.1.2.3", "::ffff:10.1.2.3", "::1", "fd00:1::5"] {
             assert!(has(&reach, address), "{address}");
         }
         for address in ["10.2.0.1", "127.0.0.1", "fd00:2::5", "64:ff9b::10.1.2.3"] {
             assert!(!has(&reach, address), "{address}");
+        }
+    }
+
+    #[test]
+    fn other_ports_are_reached_in_allowed_networks_only() {
+        let allowed = vec!["10.1.0.0/16".parse().unwrap()];
+        let reach = Reach { allowed, web_ports_only: true };
+        for (address, is_reached) in
+            [("1.1.1.1:80", true), ("1.1.1.1:443", true), ("1.1.1.1:22", false), ("10.1.0.1:22", true)]
+        {
+            assert_eq!(reach.has(address.parse().unwrap()), is_reached, "{address}");
         }
     }
 }
