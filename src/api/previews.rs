@@ -25,7 +25,7 @@ pub async fn remove(
 ) -> HandlerResult {
     let index = request.match_info().get("index").and_then(|index| index.parse().ok());
     let index = index.ok_or(ApiError::NOT_FOUND)?;
-    services::previews::remove(&state, &caller, message.0, index).await?;
+    services::messages::remove_preview(&state, &caller, message.0, index).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 

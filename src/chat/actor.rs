@@ -5,6 +5,7 @@ pub mod backfill;
 mod batcher;
 mod fan_out;
 mod mention_counts;
+mod mentions;
 mod roots;
 pub mod send_out;
 mod sequencer;

@@ -241,7 +241,10 @@ mod tests {
     use tokio::net::TcpListener;
 
     use super::*;
-    use crate::{core::model::PictureHost, pictures::PictureProxy};
+    use crate::{
+        core::model::{PictureHost, UserId},
+        pictures::PictureProxy,
+    };
 
     /// Starts a host that never answers, on all addresses of this machine, and a proxy that may fetch from
     /// it.
@@ -250,13 +253,15 @@ mod tests {
         let port = silent.local_addr().unwrap().port();
         let host = |last: u8| PictureHost::parse(&format!("127.0.0.{last}:{port}")).unwrap();
         let pictures = Pictures { own: String::new(), hosts: (1..=250).map(host).collect(), any_port: false };
-        let (proxy, work) = PictureProxy::new(Arc::new(pictures), vec!["127.0.0.0/8".parse().unwrap()], None);
+        let reach = Reach { allowed: vec!["127.0.0.0/8".parse().unwrap()], web_ports_only: false };
+        let (proxy, work) = PictureProxy::new(Arc::new(pictures), reach, None);
         (silent, proxy, actix_rt::spawn(work), port)
     }
 
     /// Requests a picture of a forbidden host. It fails once it is taken from the queue.
     async fn is_served(proxy: &PictureProxy, user: i64) -> bool {
-        proxy.get(UserId(user), &format!("http://127.0.0.251:{user}/")).await.unwrap_err() == Missing::Failed
+        proxy.get(Owner::User(UserId(user)), &format!("http://127.0.0.251:{user}/")).await.unwrap_err()
+            == Missing::Failed
     }
 
     #[actix_rt::test]

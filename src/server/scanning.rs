@@ -49,7 +49,7 @@ pub(super) async fn scan(state: Data<AppState>) {
             Ok(true) => continue,
             Ok(false) => {}
             Err(refusal) => {
-                tracing::warn!(?refusal, "attachments could not be scanned; the next try is in 2 s")
+                tracing::warn!(?refusal, "attachments could not be scanned; the next try is in 2 s");
             }
         }
         let _ = tokio::time::timeout(LOOK_EVERY, store.to_scan.notified()).await;

@@ -166,6 +166,19 @@ pub async fn pin_message(
     if is_staff { with_private(state, by, answered).await } else { Ok(answered) }
 }
 
+/// Removes one of the previews of the caller's message, by its index.
+pub async fn remove_preview(
+    state: &AppState,
+    caller: &Caller,
+    message: MessageId,
+    index: usize,
+) -> Result<()> {
+    let chat = chat_of(state, message).await?;
+    let action = Action::RemovePreview { message, index };
+    state.directory.command(Command { chat, by: caller.id(), action }).await?;
+    Ok(())
+}
+
 /// Deletes a message.
 pub async fn delete_message(state: &AppState, caller: &Caller, message: MessageId) -> Result<()> {
     let by = caller.id();

@@ -82,7 +82,7 @@ pub struct MentionsChange {
     pub message: MessageId,
     /// Single users, by id: whether they are mentioned now; `None`: as before.
     pub users: Vec<(UserId, Option<bool>)>,
-    /// The same for all other members.
+    /// Whether all other members are mentioned now; `None`: as before.
     pub others: Option<bool>,
 }
 

@@ -1,4 +1,4 @@
-use std::future::pending;
+use std::{future::pending, net::SocketAddr};
 
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},

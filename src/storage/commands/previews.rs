@@ -10,7 +10,7 @@ use crate::{
     storage::{
         AnyConn, StorageError, StoragePolicy,
         queries::membership,
-        tables::{chats, members, messages},
+        tables::{chats, members, message_parts, messages},
     },
 };
 
@@ -64,14 +64,14 @@ pub(super) fn follow_text(conn: &mut AnyConn, message: &mut Message) -> Result<(
     let before = message.previews.clone();
     let links = message.links();
     message.previews.show(&links, &[]);
-    if message.previews != before { messages::set_previews(conn, message) } else { Ok(()) }
+    if message.previews != before { message_parts::set_previews(conn, message) } else { Ok(()) }
 }
 
 fn store(conn: &mut AnyConn, policy: &StoragePolicy, mut message: Message) -> Result<Done, StorageError> {
     let mut chat = chats::find(conn, message.chat)?.ok_or(Refusal::NotFound)?;
     take_number(&mut chat);
     message.seq = chat.seq;
-    messages::set_previews(conn, &message)?;
+    message_parts::set_previews(conn, &message)?;
     chats::update(conn, &chat)?;
     message.note_readers(&members::readers(conn, &chat, policy.receipts_max_members)?);
     let thread = threads::info_of(conn, chat.id, &message)?;

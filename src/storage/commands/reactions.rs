@@ -11,7 +11,7 @@ use crate::{
     },
     storage::{
         AnyConn, StorageError,
-        tables::{chats, messages, reactions},
+        tables::{chats, message_parts, reactions},
     },
 };
 
@@ -48,7 +48,7 @@ pub(crate) fn react(
         reactions::remove(conn, place, emoji, by, &mut shown)?;
     }
     let json = serde_json::to_string(&shown).expect("reactions are always JSON");
-    messages::set_reactions(conn, (chat.id, message.pos), &json, chat.seq)?;
+    message_parts::set_reactions(conn, (chat.id, message.pos), &json, chat.seq)?;
     chats::update(conn, &chat)?;
     let change = Change::ReactionsChanged { message: id, reactions: shown };
     Ok(Done::changed(&chat, Answer::Reacted { added: wanted }, change))

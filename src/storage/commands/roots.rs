@@ -19,7 +19,7 @@ use crate::{
         db::{row::row, sql::sql},
         tables::{
             mentions::{ResolvedMentions, count_after},
-            messages, sent_counts,
+            message_parts, sent_counts,
             threads::{self, ThreadRow},
         },
     },
@@ -190,7 +190,7 @@ impl Roots {
             if let Some(seq) = root.changed {
                 threads::put(conn, &root.thread)?;
                 let place = (root.thread.chat, root.pos);
-                messages::set_thread_info(conn, place, root.info.stored().as_deref(), seq)?;
+                message_parts::set_thread_info(conn, place, root.info.stored().as_deref(), seq)?;
             }
         }
         Ok(())

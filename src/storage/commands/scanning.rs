@@ -9,7 +9,7 @@ use crate::{
     storage::{
         AnyConn, StorageError, StoragePolicy,
         tables::{
-            chats, members, messages,
+            chats, members, message_parts, messages,
             scans::{self, Waiting},
             stored_files,
         },
@@ -44,7 +44,7 @@ pub(crate) fn show(
     stored_files::drop_references(conn, dropped)?;
     take_number(&mut chat);
     message.seq = chat.seq;
-    messages::set_attachments(conn, &message)?;
+    message_parts::set_attachments(conn, &message)?;
     chats::update(conn, &chat)?;
     message.note_readers(&members::readers(conn, &chat, policy.receipts_max_members)?);
     let thread = threads::info_of(conn, chat.id, &message)?;

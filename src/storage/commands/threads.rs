@@ -15,7 +15,7 @@ use crate::{
         tables::{
             chats,
             follows::{self, FollowKey},
-            merged_guests, messages,
+            merged_guests, message_parts, messages,
             sent_counts::{self, BLOCK},
             threads, tombstones,
         },
@@ -82,7 +82,7 @@ pub(super) fn take_out(
     }
     threads::put(conn, &thread)?;
     let info = refresh_info(conn, &thread, before)?.stored();
-    messages::set_thread_info(conn, (chat.id, message.pos), info.as_deref(), seq)?;
+    message_parts::set_thread_info(conn, (chat.id, message.pos), info.as_deref(), seq)?;
     Ok(ThreadChange { info, root: None })
 }
 
@@ -234,7 +234,7 @@ pub(super) fn hand_over_step(
         info.participant_count -= i64::from(firsts.0 > 0 && firsts.1.is_some_and(|known| known > 0));
         let info = refresh_info(conn, &thread, info)?.stored();
         // `user_merged` tells clients: the root itself does not change.
-        messages::set_thread_info(conn, (chat.id, message.pos), info.as_deref(), message.seq)?;
+        message_parts::set_thread_info(conn, (chat.id, message.pos), info.as_deref(), message.seq)?;
     }
     Ok(true)
 }

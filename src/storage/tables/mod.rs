@@ -18,6 +18,7 @@ pub mod locks;
 pub mod members;
 pub mod mentions;
 pub mod merged_guests;
+pub mod message_parts;
 pub mod message_versions;
 pub mod messages;
 pub mod pins;

@@ -11,7 +11,7 @@ use crate::{
 row! {
     /// An attachment that waits for the scanner, or for what it has found to be shown.
     #[derive(Debug, Clone)]
-    pub(crate) struct Waiting from attachments a {
+    pub struct Waiting from attachments a {
         id: AttachmentId,
         file_id: FileId,
         chat_id: ChatId,
@@ -23,13 +23,13 @@ row! {
 
 impl Waiting {
     /// Returns what the scanner has found.
-    pub(crate) fn verdict(&self) -> Option<AttachmentState> {
+    pub fn verdict(&self) -> Option<AttachmentState> {
         AttachmentState::parse(self.verdict.as_deref()?)
     }
 }
 
 /// Returns attachments whose file is to be scanned now, or was scanned, the oldest first.
-pub(crate) fn waiting(conn: &mut AnyConn, limit: i64) -> Result<Vec<Waiting>, StorageError> {
+pub fn waiting(conn: &mut AnyConn, limit: i64) -> Result<Vec<Waiting>, StorageError> {
     let now = Timestamp::now();
     let rows = sql!(
         "SELECT {} FROM attachments a JOIN stored_files f ON f.id = a.file_id WHERE a.state = 'scanning' \
@@ -41,7 +41,7 @@ pub(crate) fn waiting(conn: &mut AnyConn, limit: i64) -> Result<Vec<Waiting>, St
 }
 
 /// Returns the attachments of a file that wait for what the scanner has found to be shown.
-pub(crate) fn of_file(conn: &mut AnyConn, file: FileId) -> Result<Vec<Waiting>, StorageError> {
+pub fn of_file(conn: &mut AnyConn, file: FileId) -> Result<Vec<Waiting>, StorageError> {
     let rows = sql!(
         "SELECT {} FROM attachments a JOIN stored_files f ON f.id = a.file_id WHERE a.file_id = ? AND a.state = 'scanning'",
         file
@@ -50,7 +50,7 @@ pub(crate) fn of_file(conn: &mut AnyConn, file: FileId) -> Result<Vec<Waiting>, 
 }
 
 /// Returns the attachments of a message that wait for what the scanner has found to be shown.
-pub(crate) fn of_message(
+pub fn of_message(
     conn: &mut AnyConn,
     (chat, message): (ChatId, MessageId),
 ) -> Result<Vec<Waiting>, StorageError> {
@@ -101,7 +101,7 @@ pub fn set_verdict(conn: &mut AnyConn, file: FileId, verdict: AttachmentState) -
 
 /// Shows what the scanner has found in a file with one of its attachments. A blocked one keeps its name and size only, and has
 /// no file. Returns false if it did not wait for that.
-pub(crate) fn settle(
+pub fn settle(
     conn: &mut AnyConn,
     id: AttachmentId,
     message: Option<MessageId>,
@@ -123,7 +123,7 @@ pub(crate) fn settle(
 }
 
 /// Makes an attachment as the message shows it the same as [`settle`] makes its row.
-pub(crate) fn settle_shown(shown: &mut Attachment, verdict: AttachmentState) {
+pub fn settle_shown(shown: &mut Attachment, verdict: AttachmentState) {
     shown.state = verdict;
     if verdict == AttachmentState::Blocked {
         shown.thumbnails.clear();
