@@ -186,7 +186,7 @@ impl StoredKeys {
             if let AnyConn::Sqlite(_) = conn {
                 // Requests of an earlier process have ended with it.
                 stored_files::end_all_writing(conn)?;
-                scans::end_all(conn)?;
+                scans::end_claims(conn)?;
             }
             Ok((session, content, deployment, file_mark, restored_from))
         });

@@ -1,10 +1,6 @@
 //! Has attachments scanned, and shows in the messages what was found.
 
-use std::{
-    collections::{BTreeMap, HashSet},
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use actix_web::web::Data;
 use futures_util::{StreamExt, stream};
@@ -19,7 +15,7 @@ use crate::{
     state::AppState,
     storage::{
         commands::scanning,
-        tables::scans::{self, Waiting},
+        tables::scans::{self, DueFile, Waiting},
     },
 };
 
@@ -56,69 +52,78 @@ pub(super) async fn scan(state: Data<AppState>) {
     }
 }
 
-/// Scans what waits now. Returns whether there may be more.
+/// Works on the files that are due. Returns whether there may be more.
 async fn scan_some(state: &AppState, store: &Arc<FileStore>) -> Result<bool, Refusal> {
-    let found = state.readers.query_one(|conn| scans::waiting(conn, FOUND)).await?;
-    let mut files: BTreeMap<FileId, Option<AttachmentState>> = BTreeMap::new();
-    for waiting in &found {
-        files.insert(waiting.file_id, waiting.verdict());
-    }
-    let done: Vec<Result<bool, Refusal>> = stream::iter(files)
-        .map(|(file, verdict)| settle_file(state, store, file, verdict))
-        .buffer_unordered(AT_ONCE)
-        .collect()
-        .await;
-    let mut is_any_settled = false;
-    for result in done {
-        is_any_settled |= result?;
-    }
-    Ok(is_any_settled)
+    let due = state.readers.query_one(|conn| scans::due(conn, FOUND)).await?;
+    let work = due.into_iter().map(|file| settle_file(state, store, file));
+    let done: Vec<Result<bool, Refusal>> = stream::iter(work).buffer_unordered(AT_ONCE).collect().await;
+    done.into_iter().try_fold(false, |is_any, settled| Ok(settled? || is_any))
 }
 
 /// Has a file scanned, unless it was, and shows the result. Returns whether there is one.
-async fn settle_file(
-    state: &AppState,
-    store: &FileStore,
-    file: FileId,
-    verdict: Option<AttachmentState>,
-) -> Result<bool, Refusal> {
-    if verdict.is_none() {
-        let until = Timestamp::now().after(SCAN_FOR);
-        let claim = move |conn: &mut _, _: &_| scans::claim(conn, file, until);
-        if !state.writer.run("claim_scan", claim).await? {
-            return Ok(false);
-        }
-        let Some(verdict) = verdict_of(state, store, file).await? else {
-            let until = Timestamp::now().after(RETRY_AFTER);
-            let put_off = move |conn: &mut _, _: &_| scans::wait_until(conn, file, until);
-            state.writer.run("put_off_scan", put_off).await?;
+async fn settle_file(state: &AppState, store: &FileStore, file: DueFile) -> Result<bool, Refusal> {
+    let Some(mut claim) = Claim::of(state, file.id).await? else { return Ok(false) };
+    if file.verdict.is_none() {
+        let Some(verdict) = verdict_of(state, store, &mut claim).await? else {
+            claim.put_off(RETRY_AFTER).await?;
             return Ok(false);
         };
-        let set = move |conn: &mut _, _: &_| scans::set_verdict(conn, file, verdict);
-        state.writer.run("set_scan_verdict", set).await?;
+        let id = file.id;
+        state.writer.run("set_scan_verdict", move |conn, _| scans::set_verdict(conn, id, verdict)).await?;
     }
-    show(state, file).await?;
+    show(state, file.id).await?;
+    claim.finish().await?;
     store.wake.notify_one();
     Ok(true)
+}
+
+/// The right of this node to work on a file.
+struct Claim<'a> {
+    state: &'a AppState,
+    file: FileId,
+    until: Timestamp,
+}
+
+impl<'a> Claim<'a> {
+    /// Claims a file, unless another node has.
+    async fn of(state: &'a AppState, file: FileId) -> Result<Option<Self>, Refusal> {
+        let until = Timestamp::now().after(SCAN_FOR);
+        let claim = move |conn: &mut _, _: &_| scans::claim(conn, file, until);
+        let is_given = state.writer.run("claim_scan", claim).await?;
+        Ok(is_given.then_some(Self { state, file, until }))
+    }
+
+    /// Extends the claim, or has the file wait for its next attempt.
+    async fn put_off(&mut self, time: Duration) -> Result<(), Refusal> {
+        let (file, claimed, until) = (self.file, self.until, Timestamp::now().after(time));
+        let put_off = move |conn: &mut _, _: &_| scans::put_off(conn, file, (claimed, until));
+        if self.state.writer.run("put_off_scan", put_off).await? {
+            self.until = until;
+        }
+        Ok(())
+    }
+
+    async fn finish(self) -> Result<(), Refusal> {
+        let (file, claimed) = (self.file, self.until);
+        let finish = move |conn: &mut _, _: &_| scans::finish(conn, file, claimed);
+        self.state.writer.run("finish_scan", finish).await
+    }
 }
 
 /// Returns the result for a file; `None`: it is to be scanned later.
 async fn verdict_of(
     state: &AppState,
     store: &FileStore,
-    file: FileId,
+    claim: &mut Claim<'_>,
 ) -> Result<Option<AttachmentState>, Refusal> {
+    let file = claim.file;
     let Some(scanner) = &state.config.files.scan else { return Ok(Some(AttachmentState::Clean)) };
     let scanning = scan_file(store, scanner, file);
     tokio::pin!(scanning);
     let scanned = loop {
         tokio::select! {
             scanned = &mut scanning => break scanned,
-            () = tokio::time::sleep(EXTEND_EVERY) => {
-                let until = Timestamp::now().after(SCAN_FOR);
-                let extend = move |conn: &mut _, _: &_| scans::wait_until(conn, file, until);
-                state.writer.run("extend_scan", extend).await?;
-            }
+            () = tokio::time::sleep(EXTEND_EVERY) => claim.put_off(SCAN_FOR).await?,
         }
     };
     Ok(match scanned {

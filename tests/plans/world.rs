@@ -171,7 +171,7 @@ impl World {
                 people,
             ),
             counted(
-                "INSERT INTO stored_files (id, user_id, size, reference_count, scan_until) \
+                "INSERT INTO stored_files (id, user_id, size, reference_count, scan_at) \
                  SELECT 5000000 + i, 1000 + i, 1, 1, 9000000000000000 + i FROM n",
                 people,
             ),

@@ -1,4 +1,3 @@
-DROP INDEX stored_files_scanned;
-DROP INDEX attachments_scanning;
-ALTER TABLE stored_files DROP COLUMN scan_until;
+DROP INDEX stored_files_to_scan;
+ALTER TABLE stored_files DROP COLUMN scan_at;
 ALTER TABLE stored_files DROP COLUMN verdict;

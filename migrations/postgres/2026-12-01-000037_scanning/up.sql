@@ -1,6 +1,5 @@
 -- What the scanner has found in a file: 'clean' or 'blocked'; null until then.
 ALTER TABLE stored_files ADD COLUMN verdict TEXT;
--- Until when a node scans it, or when the next attempt may begin.
-ALTER TABLE stored_files ADD COLUMN scan_until BIGINT;
-CREATE INDEX attachments_scanning ON attachments (id) WHERE state = 'scanning';
-CREATE INDEX stored_files_scanned ON stored_files (id) WHERE scan_until IS NOT NULL;
+-- When a file is to be scanned, or what was found is to be shown. A node that works on it puts this off meanwhile. Null: never.
+ALTER TABLE stored_files ADD COLUMN scan_at BIGINT;
+CREATE INDEX stored_files_to_scan ON stored_files (scan_at, id) WHERE scan_at IS NOT NULL;

@@ -14,7 +14,7 @@ use crate::{
         AnyConn, StorageError, StoragePolicy,
         tables::{
             attachments::{self, Attached, Upload},
-            stored_files,
+            scans, stored_files,
         },
     },
 };
@@ -116,6 +116,9 @@ pub(super) fn link(conn: &mut AnyConn, message: &Message, attached: &Attached) -
         // A blocked one has no file.
         if file != FileId(0) && !stored_files::add_reference(conn, file)? {
             return Err(gone());
+        }
+        if copy.2 == AttachmentState::Scanning {
+            scans::enqueue(conn, file)?;
         }
     }
     Ok(())

@@ -5,7 +5,8 @@ use std::time::Duration;
 use super::detach::drop_files;
 use crate::{
     core::model::{
-        AltText, Attachment, AttachmentId, ChatId, FileId, Refusal, Timestamp, UserId, permission::Ability,
+        AltText, Attachment, AttachmentId, AttachmentState, ChatId, FileId, Refusal, Timestamp, UserId,
+        permission::Ability,
     },
     storage::{
         AnyConn, StorageError,
@@ -13,7 +14,7 @@ use crate::{
         queries::membership,
         tables::{
             attachments::{self, NewUpload, Upload},
-            locks,
+            locks, scans,
             stored_files::{self, SITE},
         },
     },
@@ -169,6 +170,9 @@ pub fn complete(
         upload.file = new;
     }
     attachments::complete(conn, &upload, found)?;
+    if found.state == AttachmentState::Scanning {
+        scans::enqueue(conn, upload.file)?;
+    }
     Ok(true)
 }
 

@@ -1,4 +1,4 @@
-//! Attachments that wait for the scanner, and what it has found in their files.
+//! Files that are to be scanned, what the scanner has found in them, and the attachments that wait for it.
 
 use crate::{
     core::model::{Attachment, AttachmentId, AttachmentState, ChatId, FileId, MessageId, Timestamp, UserId},
@@ -8,8 +8,85 @@ use crate::{
     },
 };
 
+/// A file that is to be scanned, or whose result is to be shown.
+#[derive(Debug, Clone, Copy)]
+pub struct DueFile {
+    pub id: FileId,
+    /// What the scanner has found.
+    pub verdict: Option<AttachmentState>,
+}
+
+/// Adds a file to those that are to be scanned.
+pub fn enqueue(conn: &mut AnyConn, file: FileId) -> Result<(), StorageError> {
+    let now = Timestamp::now();
+    sql!("UPDATE stored_files SET scan_at = ? WHERE id = ?", now, file).run(conn)?;
+    Ok(())
+}
+
+/// Returns files that are due, those that wait longest first.
+pub fn due(conn: &mut AnyConn, limit: i64) -> Result<Vec<DueFile>, StorageError> {
+    let now = Timestamp::now();
+    let rows = sql!(
+        "SELECT id, verdict FROM stored_files WHERE scan_at <= ? AND reference_count > 0 ORDER BY scan_at, id LIMIT ?",
+        now,
+        limit
+    );
+    let rows = rows.rows::<(FileId, Option<String>)>(conn)?;
+    let due = |(id, verdict): (FileId, Option<String>)| DueFile {
+        id,
+        verdict: verdict.as_deref().and_then(AttachmentState::parse),
+    };
+    Ok(rows.into_iter().map(due).collect())
+}
+
+/// Gives a node the right to work on a file that is due, until some time. Returns whether it was given.
+pub fn claim(conn: &mut AnyConn, file: FileId, until: Timestamp) -> Result<bool, StorageError> {
+    let now = Timestamp::now();
+    let changed = sql!("UPDATE stored_files SET scan_at = ? WHERE id = ? AND scan_at <= ?", until, file, now);
+    Ok(changed.run(conn)? > 0)
+}
+
+/// Changes the time up to which a node has claimed a file. Returns whether it still had the claim.
+pub fn put_off(
+    conn: &mut AnyConn,
+    file: FileId,
+    (claimed, until): (Timestamp, Timestamp),
+) -> Result<bool, StorageError> {
+    let changed =
+        sql!("UPDATE stored_files SET scan_at = ? WHERE id = ? AND scan_at = ?", until, file, claimed);
+    Ok(changed.run(conn)? > 0)
+}
+
+/// Ends all claims. Only for a database whose only server has just started.
+pub fn end_claims(conn: &mut AnyConn) -> Result<(), StorageError> {
+    let now = Timestamp::now();
+    sql!("UPDATE stored_files SET scan_at = ? WHERE scan_at > ?", now, now).run(conn)?;
+    Ok(())
+}
+
+/// Stores what the scanner has found in a file.
+pub fn set_verdict(conn: &mut AnyConn, file: FileId, verdict: AttachmentState) -> Result<(), StorageError> {
+    sql!("UPDATE stored_files SET verdict = ? WHERE id = ? AND verdict IS NULL", verdict.as_str(), file)
+        .run(conn)?;
+    Ok(())
+}
+
+/// Ends the work on a file whose attachments all show the result. A copy that was added meanwhile has changed the claim, and
+/// leaves the file due.
+pub fn finish(conn: &mut AnyConn, file: FileId, claimed: Timestamp) -> Result<(), StorageError> {
+    sql!(
+        "UPDATE stored_files SET scan_at = NULL WHERE id = ? AND scan_at = ? \
+         AND NOT EXISTS (SELECT 1 FROM attachments a WHERE a.file_id = ? AND a.state = 'scanning')",
+        file,
+        claimed,
+        file
+    )
+    .run(conn)?;
+    Ok(())
+}
+
 row! {
-    /// An attachment that waits for the scanner, or for what it has found to be shown.
+    /// An attachment that waits for what the scanner has found to be shown.
     #[derive(Debug, Clone)]
     pub struct Waiting from attachments a {
         id: AttachmentId,
@@ -28,28 +105,17 @@ impl Waiting {
     }
 }
 
-/// Returns attachments whose file is to be scanned now, or was scanned, the oldest first.
-pub fn waiting(conn: &mut AnyConn, limit: i64) -> Result<Vec<Waiting>, StorageError> {
-    let now = Timestamp::now();
-    let rows = sql!(
-        "SELECT {} FROM attachments a JOIN stored_files f ON f.id = a.file_id WHERE a.state = 'scanning' \
-         AND (f.verdict IS NOT NULL OR f.scan_until IS NULL OR f.scan_until < ?) ORDER BY a.id LIMIT ?",
-        now,
-        limit
-    );
-    Ok(rows.rows(conn)?)
-}
-
-/// Returns the attachments of a file that wait for what the scanner has found to be shown.
+/// Returns the attachments of a file that wait.
 pub fn of_file(conn: &mut AnyConn, file: FileId) -> Result<Vec<Waiting>, StorageError> {
     let rows = sql!(
-        "SELECT {} FROM attachments a JOIN stored_files f ON f.id = a.file_id WHERE a.file_id = ? AND a.state = 'scanning'",
+        "SELECT {} FROM attachments a JOIN stored_files f ON f.id = a.file_id WHERE a.file_id = ? AND a.state = 'scanning' \
+         ORDER BY a.id",
         file
     );
     Ok(rows.rows(conn)?)
 }
 
-/// Returns the attachments of a message that wait for what the scanner has found to be shown.
+/// Returns the attachments of a message that wait, and whose file was scanned.
 pub fn of_message(
     conn: &mut AnyConn,
     (chat, message): (ChatId, MessageId),
@@ -63,44 +129,8 @@ pub fn of_message(
     Ok(rows.rows(conn)?)
 }
 
-/// Gives a node the right to scan a file until some time. Returns whether it was given.
-pub fn claim(conn: &mut AnyConn, file: FileId, until: Timestamp) -> Result<bool, StorageError> {
-    let now = Timestamp::now();
-    let changed = sql!(
-        "UPDATE stored_files SET scan_until = ? WHERE id = ? AND verdict IS NULL AND reference_count > 0 \
-         AND (scan_until IS NULL OR scan_until < ?)",
-        until,
-        file,
-        now
-    );
-    Ok(changed.run(conn)? > 0)
-}
-
-/// Extends the right to scan a file, or puts off the next attempt.
-pub fn wait_until(conn: &mut AnyConn, file: FileId, until: Timestamp) -> Result<(), StorageError> {
-    sql!("UPDATE stored_files SET scan_until = ? WHERE id = ? AND verdict IS NULL", until, file).run(conn)?;
-    Ok(())
-}
-
-/// Ends all rights to scan. Only for a database whose only server has just started.
-pub fn end_all(conn: &mut AnyConn) -> Result<(), StorageError> {
-    sql!("UPDATE stored_files SET scan_until = NULL WHERE scan_until IS NOT NULL").run(conn)?;
-    Ok(())
-}
-
-/// Stores what the scanner has found in a file.
-pub fn set_verdict(conn: &mut AnyConn, file: FileId, verdict: AttachmentState) -> Result<(), StorageError> {
-    sql!(
-        "UPDATE stored_files SET verdict = ?, scan_until = NULL WHERE id = ? AND verdict IS NULL",
-        verdict.as_str(),
-        file
-    )
-    .run(conn)?;
-    Ok(())
-}
-
-/// Shows what the scanner has found in a file with one of its attachments. A blocked one keeps its name and size only, and has
-/// no file. Returns false if it did not wait for that.
+/// Gives an attachment the state that the scanner has found. A blocked one keeps its name and size only, and has no file.
+/// `message`: the one that has it. Returns false if it did not wait there.
 pub fn settle(
     conn: &mut AnyConn,
     id: AttachmentId,
@@ -122,7 +152,7 @@ pub fn settle(
     Ok(changed.run(conn)? > 0)
 }
 
-/// Makes an attachment as the message shows it the same as [`settle`] makes its row.
+/// Gives an attachment in its message the state that [`settle`] gives its row.
 pub fn settle_shown(shown: &mut Attachment, verdict: AttachmentState) {
     shown.state = verdict;
     if verdict == AttachmentState::Blocked {

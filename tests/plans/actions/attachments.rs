@@ -59,19 +59,22 @@ pub(super) fn all() -> Vec<Action> {
             stored_files::is_known(conn, FileId(7))?;
             stored_files::is_kept(conn, FileId(7)).map(drop)
         }),
-        reads("attachments to be scanned", |conn, _| scans::waiting(conn, 100).map(drop)),
+        reads("files to be scanned", |conn, _| scans::due(conn, 100).map(drop)),
         reads("attachments of a file that is scanned", |conn, _| {
             scans::of_file(conn, FileId(5_000_007)).map(drop)
         }),
         writes("scan a file, and show the result", |conn, world| {
             let (file, message) = (FileId(9), world.message(HISTORY, 9));
-            scans::claim(conn, file, Timestamp::now())?;
-            scans::wait_until(conn, file, Timestamp::now())?;
+            let claimed = Timestamp::now().after(DAY);
+            scans::enqueue(conn, file)?;
+            scans::claim(conn, file, claimed)?;
+            scans::put_off(conn, file, (claimed, claimed))?;
             scans::set_verdict(conn, file, AttachmentState::Blocked)?;
+            scans::finish(conn, file, claimed)?;
             let action = Asked::ShowScanned { message };
             apply(conn, &policy(), &Command { chat: HISTORY, by: TALKER, action }).map(drop)
         }),
-        writes("end what an earlier process scanned", |conn, _| scans::end_all(conn))
+        writes("end what an earlier process scanned", |conn, _| scans::end_claims(conn))
             .grows_with("the files that were being scanned"),
         writes("show previews, and remove one", |conn, world| {
             let message = world.message(HISTORY, 9);

@@ -222,7 +222,7 @@ fn of_messages() -> Vec<Action> {
             let last: Pos = world.messages;
             messages::range(conn, HISTORY, last - PAGE..=last).map(drop)
         })
-        .at_most(1_500, "a page, and the sender of each message"),
+        .at_most(1_600, "a page, and the sender of each message"),
         reads("a page of messages with readers", |conn, world| {
             let known = ChatCache::new(policy());
             let chat = membership::authorized(conn, HISTORY, SILENT, Ability::TakePart)?.chat;
