@@ -28,6 +28,8 @@ impl Format {
 pub struct Stripped {
     pub bytes: Vec<u8>,
     pub is_animated: bool,
+    /// What decoders need for each pixel beside the pixels, in halves of a byte.
+    pub half_bytes: u64,
 }
 
 /// Returns a picture without its metadata; `None` if its structure cannot be read.
@@ -68,7 +70,8 @@ const PNG_CHUNKS: [&[u8; 4]; 16] = [
 
 fn png(bytes: &[u8]) -> Option<Stripped> {
     let mut from = PictureBytes { bytes, at: 0 };
-    let mut kept = from.take(8).filter(|signature| *signature == PNG_SIGNATURE)?.to_vec();
+    let mut kept = Vec::with_capacity(bytes.len());
+    kept.extend_from_slice(from.take(8).filter(|signature| *signature == PNG_SIGNATURE)?);
     let mut is_animated = false;
     loop {
         let start = from.at;
@@ -80,14 +83,22 @@ fn png(bytes: &[u8]) -> Option<Stripped> {
             kept.extend_from_slice(&bytes[start..from.at]);
         }
         if kind == b"IEND" {
-            return Some(Stripped { bytes: kept, is_animated });
+            return Some(Stripped { bytes: kept, is_animated, half_bytes: 0 });
         }
     }
 }
 
+/// Frames of JPEG whose scans refine all pixels. Decoders keep all coefficients until the last one.
+const JPEG_PROGRESSIVE: [u8; 4] = [0xc2, 0xc6, 0xca, 0xce];
+
+/// Halves of a byte that these take for each pixel and component.
+const JPEG_COEFFICIENTS: u64 = 4;
+
 fn jpeg(bytes: &[u8]) -> Option<Stripped> {
     let mut from = PictureBytes { bytes, at: 0 };
-    let mut kept = from.take(2).filter(|start| *start == b"\xff\xd8")?.to_vec();
+    let mut kept = Vec::with_capacity(bytes.len());
+    kept.extend_from_slice(from.take(2).filter(|start| *start == b"\xff\xd8")?);
+    let mut half_bytes = 0;
     loop {
         let mut marker = from.byte().filter(|byte| *byte == 0xff)?;
         while marker == 0xff {
@@ -96,13 +107,16 @@ fn jpeg(bytes: &[u8]) -> Option<Stripped> {
         match marker {
             0xd9 => {
                 kept.extend_from_slice(b"\xff\xd9");
-                return Some(Stripped { bytes: kept, is_animated: false });
+                return Some(Stripped { bytes: kept, is_animated: false, half_bytes });
             }
             0x01 | 0xd0..=0xd8 => return None,
             _ => {}
         }
         let length = from.take(2)?;
         let body = from.take(usize::from(u16::from_be_bytes(length.try_into().ok()?)).checked_sub(2)?)?;
+        if JPEG_PROGRESSIVE.contains(&marker) {
+            half_bytes = JPEG_COEFFICIENTS * u64::from(*body.get(5)?);
+        }
         if is_kept_in_jpeg(marker, body) {
             kept.extend_from_slice(&[0xff, marker]);
             kept.extend_from_slice(length);
@@ -147,19 +161,28 @@ fn skip_scan(from: &mut PictureBytes) -> Option<()> {
 /// Extensions of GIF that make it move.
 const GIF_LOOPS: [&[u8]; 2] = [b"NETSCAPE2.0", b"ANIMEXTS1.0"];
 
+/// Halves of a byte that the indexes of the colours take for each pixel.
+const GIF_INDEXES: u64 = 2;
+
 fn gif(bytes: &[u8]) -> Option<Stripped> {
     let mut from = PictureBytes { bytes, at: 0 };
     from.take(6).filter(|signature| matches!(*signature, b"GIF87a" | b"GIF89a"))?;
     let flags = from.take(7)?[4];
     from.take(gif_colours(flags))?;
-    let mut kept = bytes[..from.at].to_vec();
+    let mut kept = Vec::with_capacity(bytes.len());
+    kept.extend_from_slice(&bytes[..from.at]);
     let mut frames = 0;
     loop {
         let start = from.at;
         let is_kept = match from.byte()? {
             0x3b => {
                 kept.push(0x3b);
-                return (frames > 0).then_some(Stripped { bytes: kept, is_animated: frames > 1 });
+                let is_animated = frames > 1;
+                return (frames > 0).then_some(Stripped {
+                    bytes: kept,
+                    is_animated,
+                    half_bytes: GIF_INDEXES,
+                });
             }
             0x2c => {
                 frames += 1;
@@ -205,14 +228,21 @@ const WEBP_CHUNKS: [&[u8; 4]; 7] = [b"VP8 ", b"VP8L", b"VP8X", b"ALPH", b"ANIM",
 /// Flags of a WebP header: EXIF and XMP follow.
 const WEBP_METADATA: u8 = 0x08 | 0x04;
 
+/// Halves of a byte that decoders take for each pixel: the planes of a lossy picture, and all four channels of others, twice in
+/// an animation.
+const WEBP_LOSSY: u64 = 3;
+const WEBP_LOSSLESS: u64 = 8;
+const WEBP_ANIMATED: u64 = 16;
+
 fn webp(bytes: &[u8]) -> Option<Stripped> {
     let mut from = PictureBytes { bytes, at: 0 };
     from.take(4).filter(|name| *name == b"RIFF")?;
     let end = usize::try_from(u32::from_le_bytes(from.take(4)?.try_into().ok()?)).ok()?.checked_add(8)?;
     from.take(4).filter(|name| *name == b"WEBP")?;
     from.bytes = bytes.get(..end.min(bytes.len()))?;
-    let mut kept = b"RIFF\0\0\0\0WEBP".to_vec();
-    let mut is_animated = false;
+    let mut kept = Vec::with_capacity(bytes.len() + 1);
+    kept.extend_from_slice(b"RIFF\0\0\0\0WEBP");
+    let (mut is_animated, mut half_bytes) = (false, WEBP_LOSSY);
     while from.at < from.bytes.len() {
         let start = from.at;
         let kind = from.take(4)?;
@@ -221,7 +251,11 @@ fn webp(bytes: &[u8]) -> Option<Stripped> {
         if length % 2 == 1 && from.at < from.bytes.len() {
             from.at += 1;
         }
-        is_animated |= kind == b"ANIM";
+        match kind {
+            b"VP8L" => half_bytes = half_bytes.max(WEBP_LOSSLESS),
+            b"ANIM" => (is_animated, half_bytes) = (true, WEBP_ANIMATED),
+            _ => {}
+        }
         if !WEBP_CHUNKS.iter().any(|known| known.as_slice() == kind) {
             continue;
         }
@@ -236,7 +270,7 @@ fn webp(bytes: &[u8]) -> Option<Stripped> {
     }
     let size = u32::try_from(kept.len().checked_sub(8)?).ok()?;
     kept[4..8].copy_from_slice(&size.to_le_bytes());
-    Some(Stripped { bytes: kept, is_animated })
+    Some(Stripped { bytes: kept, is_animated, half_bytes })
 }
 
 #[cfg(test)]

@@ -18,8 +18,11 @@ use crate::core::model::Thumbnail;
 /// Most pixels of a picture. A larger one is a plain file.
 const MOST_PIXELS: u64 = 50_000_000;
 
-/// Most bytes of the decoded pixels, and of what the decoder needs.
-const MOST_MEMORY: u64 = 208 << 20;
+/// Most bytes of the decoded pixels, and of what the decoder needs beside them. What needs more is a plain file.
+const MOST_MEMORY: u64 = 200 << 20;
+
+/// Halves of a byte for each pixel that a decoder may need if the structure of the picture cannot be read.
+const UNKNOWN_HALF_BYTES: u64 = 16;
 
 /// Longer edges of the thumbnails, in pixels.
 const EDGES: [u32; 2] = [320, 1_280];
@@ -81,21 +84,31 @@ fn open(format: Format, bytes: &[u8]) -> Option<impl ImageDecoder> {
     limits.max_alloc = Some(MOST_MEMORY);
     reader.limits(limits);
     let decoder = reader.into_decoder().ok()?;
-    let (width, height) = decoder.dimensions();
-    let is_small =
-        u64::from(width) * u64::from(height) <= MOST_PIXELS && decoder.total_bytes() <= MOST_MEMORY;
+    let is_small = pixels_of(&decoder) <= MOST_PIXELS && decoder.total_bytes() <= MOST_MEMORY;
     is_small.then_some(decoder)
+}
+
+fn pixels_of(decoder: &impl ImageDecoder) -> u64 {
+    let (width, height) = decoder.dimensions();
+    u64::from(width) * u64::from(height)
 }
 
 fn decode(format: Format, bytes: Vec<u8>) -> Option<Picture> {
     let mut decoder = open(format, &bytes)?;
     let profile = decoder.icc_profile().ok().flatten();
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
+    let (pixels, size) = (pixels_of(&decoder), decoder.total_bytes());
     drop(decoder);
     let stripped = strip(format, &bytes);
     let is_animated = stripped.as_ref().is_some_and(|stripped| stripped.is_animated);
     let orientation = if is_animated { Orientation::NoTransforms } else { orientation };
     let is_whole = stripped.is_some();
+    let half_bytes = stripped.as_ref().map_or(UNKNOWN_HALF_BYTES, |stripped| stripped.half_bytes);
+    // The decoder of JPEG copies the file.
+    let copies = if format == Format::Jpeg { 2 } else { 1 };
+    if size + pixels * half_bytes / 2 + copies * bytes.len() as u64 > MOST_MEMORY {
+        return None;
+    }
     // One copy of the bytes is enough, beside the pixels.
     let bytes = stripped.map_or(bytes, |stripped| stripped.bytes);
     let image = DynamicImage::from_decoder(open(format, &bytes)?).ok()?;

@@ -161,7 +161,7 @@ async fn picture_of(store: &FileStore, attachment: &Attachment, file: FileId) ->
     let made = store.work("be read", move |folder| {
         let _place = place;
         let Some(mut bytes) = folder.open(file)? else { return Ok(None) };
-        let mut whole = Vec::new();
+        let mut whole = Vec::with_capacity(bytes.metadata()?.len() as usize);
         bytes.read_to_end(&mut whole)?;
         Ok(picture::make(&kind, whole))
     });
