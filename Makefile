@@ -57,7 +57,7 @@ backend: debug
 frontend: debug
 	@tests/client/run
 	@tests/browser/run
-	@tests/fuzz/run 60
+	@tests/fuzz/run 30
 
 postgres: ## The tests that have to do with the database, on PostgreSQL
 	@CARGO="$(CARGO)" tests/postgres.sh
