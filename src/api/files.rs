@@ -15,7 +15,7 @@ use super::{
     query::Query,
 };
 use crate::{
-    core::model::{AttachmentId, ChatId, MessageId, Timestamp, UserId, permission::Ability},
+    core::model::{AttachmentId, AttachmentState, ChatId, MessageId, Timestamp, UserId, permission::Ability},
     error::ApiError,
     middleware::authenticate::{Authenticated, caller},
     services::checked::Checked,
@@ -61,6 +61,9 @@ pub async fn show(state: Data<AppState>, request: HttpRequest, file: Id<Attachme
     });
     let found = Principal::User(user).scope(found).await?;
     let (attachment, stored) = found.ok_or(ApiError::NOT_FOUND)?;
+    if is_linked && attachment.state != AttachmentState::Clean {
+        return Err(ApiError::NOT_FOUND);
+    }
     let store = store.ok_or(ApiError::NOT_FOUND)?;
     let readers = if is_linked { Readers::All } else { Readers::SameSite };
     match query.place("thumbnail")? {
@@ -81,6 +84,10 @@ pub async fn link(state: Data<AppState>, request: HttpRequest, file: Id<Attachme
     let (user, id) = (signed_in(&request, &state).await?, file.0);
     let found = state.readers.query_one(move |conn| attachments::open_to(conn, user, id));
     let (attachment, _) = Principal::User(user).scope(found).await?;
+    // Others could use the link to get around the scanner.
+    if attachment.state != AttachmentState::Clean {
+        return Err(ApiError::NOT_FOUND);
+    }
     let expires_at = Timestamp::now().after(LINK_FOR);
     let url = state.links.file_with_link(&attachment, FileLink { user, expires_at });
     Ok(HttpResponse::Ok().json(FileLinkView { url: url.ok_or(ApiError::NOT_FOUND)?, expires_at }))

@@ -1,6 +1,7 @@
 //! The store of attachments' bytes: a folder, and what is found in the bytes.
 
 pub mod content_type;
+mod decoder;
 pub mod folder;
 pub mod metadata;
 pub mod picture;
@@ -12,6 +13,7 @@ use std::{io, path::PathBuf, sync::Arc};
 
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
+use decoder::DecoderThread;
 pub use folder::{Folder, Mark};
 
 use crate::core::model::Refusal;
@@ -25,8 +27,7 @@ pub struct FileStore {
     pub to_scan: Notify,
     /// Places for work on whole files, which keeps a core busy.
     places: Arc<Semaphore>,
-    /// The place for decoding a picture: one at a time bounds the memory.
-    decoder: Arc<Semaphore>,
+    decoder: DecoderThread,
 }
 
 impl FileStore {
@@ -37,18 +38,13 @@ impl FileStore {
             wake: Notify::new(),
             to_scan: Notify::new(),
             places: Arc::new(Semaphore::new(at_once.max(1))),
-            decoder: Arc::new(Semaphore::new(1)),
+            decoder: DecoderThread::start(),
         }
     }
 
     /// Waits for a place to work on a whole file.
     pub async fn place(&self) -> Result<OwnedSemaphorePermit, Refusal> {
         self.places.clone().acquire_owned().await.map_err(|_| Refusal::Busy)
-    }
-
-    /// Waits for the place to decode a picture.
-    pub async fn decoder(&self) -> Result<OwnedSemaphorePermit, Refusal> {
-        self.decoder.clone().acquire_owned().await.map_err(|_| Refusal::Busy)
     }
 
     /// Does work with the folder on a thread that may block. An error is logged.
@@ -58,14 +54,25 @@ impl FileStore {
         work: impl FnOnce(&Folder) -> io::Result<T> + Send + 'static,
     ) -> Result<T, Refusal> {
         let folder = self.folder.clone();
-        match tokio::task::spawn_blocking(move || work(&folder)).await {
-            Ok(Ok(done)) => Ok(done),
-            Ok(Err(error)) => {
-                let folder = self.folder.path().display();
-                tracing::error!(%error, %folder, "the store of attachments failed to {what}; refusing the request");
-                Err(Refusal::StorageAway)
-            }
-            Err(_) => Err(Refusal::Internal),
-        }
+        let done = tokio::task::spawn_blocking(move || work(&folder)).await;
+        self.logged(what, done.map_err(|_| Refusal::Internal)?)
+    }
+
+    /// Does work with the folder on the thread of pictures, after all that was asked for before. An error is logged.
+    pub async fn work_on_pictures<T: Send + 'static>(
+        &self,
+        what: &'static str,
+        work: impl FnOnce(&Folder) -> io::Result<T> + Send + 'static,
+    ) -> Result<T, Refusal> {
+        let folder = self.folder.clone();
+        self.logged(what, self.decoder.run(move || work(&folder)).await?)
+    }
+
+    fn logged<T>(&self, what: &str, done: io::Result<T>) -> Result<T, Refusal> {
+        done.map_err(|error| {
+            let folder = self.folder.path().display();
+            tracing::error!(%error, %folder, "the store of attachments failed to {what}; refusing the request");
+            Refusal::StorageAway
+        })
     }
 }

@@ -157,9 +157,8 @@ async fn picture_of(store: &FileStore, attachment: &Attachment, file: FileId) ->
     if !picture::is_one(&attachment.content_type) {
         return Ok(None);
     }
-    let (place, kind) = (store.decoder().await?, attachment.content_type.clone());
-    let made = store.work("be read", move |folder| {
-        let _place = place;
+    let kind = attachment.content_type.clone();
+    let made = store.work_on_pictures("be read", move |folder| {
         let Some(mut bytes) = folder.open(file)? else { return Ok(None) };
         let mut whole = Vec::with_capacity(bytes.metadata()?.len() as usize);
         bytes.read_to_end(&mut whole)?;
@@ -198,7 +197,7 @@ async fn keep(
         part.write_all(&bytes)?;
         folder.finish(&part, file, &name)
     };
-    store.work("keep a picture", write).await?;
+    store.work_on_pictures("keep a picture", write).await?;
     Ok(file)
 }
 

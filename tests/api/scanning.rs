@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::{
     attachments::{PNG, Store},
     support::{
-        DEADLINE, Listener, User,
+        DEADLINE, Listener, Server, User,
         attachments::{announces, completes, sends_bytes, shares, uploads},
         clamd::{Clamd, FOUND, MAX_MIB},
         pause,
@@ -75,7 +75,9 @@ async fn what_is_scanned_opens_when_it_is_clean_and_is_gone_when_it_is_blocked()
     for attachment in seen["attachments"].as_array().unwrap() {
         assert_eq!((&attachment["state"], &attachment["url"]), (&json!("scanning"), &Value::Null));
         bob.send("GET", &address(attachment), None).await.expect(404);
-        bob.get(&format!("files/{}/link/", attachment["id"])).await.expect(404);
+        for user in [&ann, &bob] {
+            user.get(&format!("files/{}/link/", attachment["id"])).await.expect(404);
+        }
         ann.send("GET", &address(attachment), None).await.expect(200);
     }
     let copy = bob.post(&format!("chats/{chat}/messages/"), json!({"forward": sent["id"]})).await;
@@ -166,5 +168,28 @@ async fn an_upload_that_is_blocked_before_it_is_sent_is_shown_as_such_and_frees_
     // All of the quota is left.
     let whole = announces(&ann, chat, "whole.bin", 1000).await.expect(201).json;
     sends_bytes(&ann, &whole, &[7; 1000]).await.expect(200);
+    store.is_consistent().await;
+}
+
+#[actix_rt::test(system = "crate::System")]
+async fn a_server_that_starts_again_scans_what_has_waited() {
+    let Some(mut clamd) = Clamd::find() else { return };
+    let Store { server, folder } = store(&clamd, ScanFailure::Hold).await;
+    let [ann, bob] = server.users(["ann", "bob"]).await;
+    let chat = ann.group("Team", &[&bob]).await;
+    let (clean, blocked) =
+        (uploads(&ann, chat, "a.txt", b"a").await, uploads(&ann, chat, "b.txt", &bad()).await);
+    let sent = shares(&ann, chat, "both", &[&clean, &blocked]).await;
+    let database = server.stop();
+    clamd.starts().await;
+    let (scanner, files) = (ScannerUrl::parse(&clamd.url()).unwrap(), folder.path().join("files"));
+    let change = |config: &mut greenroom::config::Config| {
+        config.files.scan = Some(scanner);
+        config.files.files = Some(files);
+    };
+    let store = Store { server: Server::start_on(database, change).await, folder };
+    let bob = bob.at(&store.server);
+    come_to(&bob, &sent, &["clean", "blocked"]).await;
+    store.has_files(1).await;
     store.is_consistent().await;
 }
