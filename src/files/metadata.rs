@@ -305,7 +305,7 @@ mod tests {
         let (text, place) = (chunk(b"tEXt", b"secret"), chunk(b"eXIf", b"secret"));
         let all = [PNG_SIGNATURE, head, &text, profile, &place, data, end, b"tail secret"].concat();
         let bytes = [PNG_SIGNATURE, head, profile, data, end].concat();
-        assert_eq!(strip(Format::Png, &all), Some(Stripped { bytes, is_animated: false }));
+        assert_eq!(strip(Format::Png, &all), Some(Stripped { bytes, is_animated: false, half_bytes: 0 }));
     }
 
     #[test]
@@ -331,7 +331,11 @@ mod tests {
         ]
         .concat();
         let bytes = [b"\xff\xd8", &jfif[..], &profile, &table, &scan, b"\xff\xd9"].concat();
-        assert_eq!(strip(Format::Jpeg, &all), Some(Stripped { bytes, is_animated: false }));
+        assert_eq!(strip(Format::Jpeg, &all), Some(Stripped { bytes, is_animated: false, half_bytes: 0 }));
+        // A progressive one with three components.
+        let frame = segment(0xc2, b"\x08\0\x10\0\x10\x03rest");
+        let progressive = [b"\xff\xd8", &frame[..], &scan, b"\xff\xd9"].concat();
+        assert_eq!(strip(Format::Jpeg, &progressive).unwrap().half_bytes, 12);
     }
 
     #[test]
@@ -342,7 +346,10 @@ mod tests {
         let secrets = b"\x21\xfe\x06secret\0\x21\xff\x0bXMP DataXMP\x06secret\0";
         let all = [&head[..], repeat, secrets, frame, secrets, frame, b"\x3btail secret"].concat();
         let bytes = [&head[..], repeat, frame, frame, b"\x3b"].concat();
-        assert_eq!(strip(Format::Gif, &all), Some(Stripped { bytes, is_animated: true }));
+        assert_eq!(
+            strip(Format::Gif, &all),
+            Some(Stripped { bytes, is_animated: true, half_bytes: GIF_INDEXES })
+        );
     }
 
     #[test]
@@ -361,7 +368,7 @@ mod tests {
         let all = [all, b"tail secret".to_vec()].concat();
         assert_eq!(
             strip(Format::WebP, &all),
-            Some(Stripped { bytes: file(&kept(0x20)), is_animated: false })
+            Some(Stripped { bytes: file(&kept(0x20)), is_animated: false, half_bytes: WEBP_LOSSLESS })
         );
     }
 
