@@ -97,6 +97,7 @@ pub(crate) fn message() -> Value {
         "forwarded_from": null,
         "mentions": { "users": [], "everyone": false, "here": false },
         "attachments": [],
+        "previews": [],
         "thread": null,
         "also_in_chat": false,
         "thread_info": null,
