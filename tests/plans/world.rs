@@ -157,6 +157,7 @@ impl World {
                 messages,
             ),
             format!("UPDATE messages SET attachments = '[{shown}]' WHERE chat_id = 1 AND pos <= 40"),
+            "UPDATE attachments SET state = 'scanning' WHERE id = 10".to_owned(),
             counted(
                 "INSERT INTO stored_files (id, user_id, size, reference_count) SELECT 3000000 + i, 1000 + i, 1, 1 FROM n \
                  UNION ALL SELECT 4000000 + i, 1000 + i, 1, 1 FROM n",

@@ -10,6 +10,7 @@ use crate::{
     },
     storage::{
         AnyConn, StorageError,
+        db::sql::sql,
         tables::{
             mentions::{EVERYONE, at},
             threads as heads,
@@ -41,7 +42,10 @@ pub(super) fn add(
     };
     let mentioned = mentioned.into_iter().filter(|row| row.weight != 0);
     let weights: HashMap<UserId, i64> = mentioned.map(|row| (row.user_id, row.weight)).collect();
-    let users: Vec<i64> = listeners.iter().map(|user| user.0).collect();
+    let users = ever_mentioned(conn, chat, listeners)?;
+    if users.is_empty() {
+        return Ok(());
+    }
     let counts = mentions::unread_of_members(conn, chat.id, chat.seq, &users)?;
     let own = counts.into_iter().map(|(user, unread_mentions)| {
         let is_mentioned =
@@ -54,6 +58,23 @@ pub(super) fn add(
         _ => events.push(Event { own, ..Event::new(chat.id, chat.seq, Change::OwnOnly) }),
     }
     Ok(())
+}
+
+/// Returns those of the listeners whom some message of the timeline mentions, or has mentioned. The others have no unread
+/// mentions that could have changed.
+fn ever_mentioned(conn: &mut AnyConn, chat: &Chat, listeners: &[UserId]) -> Result<Vec<i64>, StorageError> {
+    let asked: Vec<i64> = listeners.iter().chain([&EVERYONE]).map(|user| user.0).collect();
+    let key = Lane::Chat(chat.id).key();
+    let rows = sql!(
+        "SELECT DISTINCT user_id FROM mention_counts WHERE lane = ? AND user_id IN ?",
+        key,
+        asked.as_slice()
+    );
+    let mut users = rows.rows::<i64>(conn)?;
+    if users.contains(&EVERYONE.0) {
+        users = listeners.iter().map(|user| user.0).collect();
+    }
+    Ok(users)
 }
 
 /// Returns a place of a message: in the timeline, or in its thread.

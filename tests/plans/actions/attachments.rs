@@ -64,7 +64,7 @@ pub(super) fn all() -> Vec<Action> {
             scans::of_file(conn, FileId(5_000_007)).map(drop)
         }),
         writes("scan a file, and show the result", |conn, world| {
-            let (file, message) = (FileId(9), world.message(HISTORY, 9));
+            let (file, message) = (FileId(10), world.message(HISTORY, 10));
             let claimed = Timestamp::now().after(DAY);
             scans::enqueue(conn, file)?;
             scans::claim(conn, file, claimed)?;
