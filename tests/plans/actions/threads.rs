@@ -10,7 +10,7 @@ use greenroom::{
         AnyConn, ChatCache, StorageError,
         commands::apply,
         queries::{
-            mentions,
+            changes_since, mentions,
             threads::{self, Split},
             unread_overview,
         },
@@ -124,6 +124,11 @@ fn of_writers() -> Vec<Action> {
             let message = world.message(HISTORY, 70);
             ask(conn, TALKER, mentioning(message, everyone))?;
             ask(conn, TALKER, mentioning(message, Mentions::default()))
+        }),
+        writes("a backfill after an edit", |conn, world| {
+            let since = chats::find(conn, HISTORY)?.unwrap().seq;
+            ask(conn, TALKER, mentioning(world.message(HISTORY, 70), named(&[SILENT])))?;
+            changes_since::backfill(conn, &policy(), HISTORY, since, &[TALKER, SILENT]).map(drop)
         }),
         writes("mention who is connected", |conn, _| {
             post(conn, TALKER, (None, false), Some(Mentions { here: true, ..Mentions::default() }))
