@@ -2,7 +2,10 @@
 
 use serde_json::{Value, json};
 
-use super::{builder::Reference, operation::text};
+use super::{
+    builder::Reference,
+    operation::{Operation, text},
+};
 use crate::{api::health::HealthView, paths::BASE};
 
 const TAG: &str = "Server";
@@ -61,6 +64,15 @@ pub(crate) fn describe(reference: &mut Reference) {
     files(reference);
 }
 
+/// Adds the formats of pictures that are fetched from other hosts.
+fn with_pictures(operation: Operation<'_>) -> Operation<'_> {
+    let picture = json!({ "type": "string", "format": "binary" });
+    let kinds = ["png", "jpeg", "gif", "webp", "avif"].map(|kind| format!("image/{kind}"));
+    kinds.iter().fold(operation, |operation, kind| {
+        operation.answers_with("The picture.", kind, picture.clone(), Value::Null)
+    })
+}
+
 fn files(reference: &mut Reference) {
     reference.open(TAG, "/messages/avatars/{user}.svg").get("getAvatar", "A user's initials", |operation| {
         operation
@@ -77,13 +89,7 @@ fn files(reference: &mut Reference) {
         "getPicture",
         "A user's picture from another host",
         |operation| {
-            let picture = json!({ "type": "string", "format": "binary" });
-            let kinds = ["png", "jpeg", "gif", "webp", "avif"].map(|kind| format!("image/{kind}"));
-            kinds
-                .iter()
-                .fold(operation, |operation, kind| {
-                    operation.answers_with("The picture.", kind, picture.clone(), Value::Null)
-                })
+            with_pictures(operation)
                 .description(
                     "Only with `GREENROOM_PICTURE_PROXY`: the picture at the URL in `avatar_url`, as long as the user has it. Also \
                      404 if it cannot be fetched.",
@@ -96,13 +102,7 @@ fn files(reference: &mut Reference) {
         "getPreviewPicture",
         "The picture of a page that a message links to",
         |operation| {
-            let picture = json!({ "type": "string", "format": "binary" });
-            let kinds = ["png", "jpeg", "gif", "webp", "avif"].map(|kind| format!("image/{kind}"));
-            kinds
-                .iter()
-                .fold(operation, |operation, kind| {
-                    operation.answers_with("The picture.", kind, picture.clone(), Value::Null)
-                })
+            with_pictures(operation)
                 .description("Only with `GREENROOM_LINK_PREVIEWS`: the address in `image_url`. Also 404 if it cannot be fetched.")
                 .query("url", text(), "The address of the picture, which this server has signed.")
                 .answers_nothing(304, KNOWN)

@@ -1,9 +1,9 @@
 //! Previews of links: fetched after a message is sent, and shown with it.
 
-use std::{rc::Rc, sync::Arc};
+use std::{panic::AssertUnwindSafe, rc::Rc, sync::Arc};
 
 use actix_web::web::Data;
-use futures_util::future::join_all;
+use futures_util::{FutureExt, future::join_all};
 use tokio::sync::mpsc;
 
 use crate::{
@@ -41,7 +41,11 @@ pub(super) async fn preview(state: Data<AppState>, mut wanted: mpsc::Receiver<Wa
             let (state, fetcher, done) = (state.clone(), fetcher.clone(), done.clone());
             actix_rt::spawn(async move {
                 let user = message.by;
-                show_previews(&state, &fetcher, message).await;
+                // A page that the parser fails on must not keep its place.
+                let shown = AssertUnwindSafe(show_previews(&state, &fetcher, message)).catch_unwind();
+                if shown.await.is_err() {
+                    tracing::error!("fetching previews panicked; the message stays without");
+                }
                 let _ = done.send(user);
             });
         }

@@ -17,6 +17,7 @@ mod members;
 mod mentions;
 mod messages;
 pub mod outcome;
+mod part_change;
 mod pins;
 mod post;
 mod post_each;

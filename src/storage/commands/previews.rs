@@ -1,16 +1,16 @@
 //! Previews of links: shown by the messages that have the links, and removed by their senders.
 
-use super::{outcome::take_number, threads};
+use super::part_change;
 use crate::{
     core::model::{
-        Change, ChatId, Message, MessageId, Preview, Refusal, UserId,
+        ChatId, Message, MessageId, Preview, Refusal, UserId,
         event::{Answer, Done},
         permission::Ability,
     },
     storage::{
         AnyConn, StorageError, StoragePolicy,
         queries::membership,
-        tables::{chats, members, message_parts, messages},
+        tables::{chats, message_parts, messages},
     },
 };
 
@@ -67,13 +67,7 @@ pub(super) fn follow_text(conn: &mut AnyConn, message: &mut Message) -> Result<(
     if message.previews != before { message_parts::set_previews(conn, message) } else { Ok(()) }
 }
 
-fn store(conn: &mut AnyConn, policy: &StoragePolicy, mut message: Message) -> Result<Done, StorageError> {
-    let mut chat = chats::find(conn, message.chat)?.ok_or(Refusal::NotFound)?;
-    take_number(&mut chat);
-    message.seq = chat.seq;
-    message_parts::set_previews(conn, &message)?;
-    chats::update(conn, &chat)?;
-    message.note_readers(&members::readers(conn, &chat, policy.receipts_max_members)?);
-    let thread = threads::info_of(conn, chat.id, &message)?;
-    Ok(Done::changed(&chat, Answer::Done, Change::MessageEdited { message, thread }))
+fn store(conn: &mut AnyConn, policy: &StoragePolicy, message: Message) -> Result<Done, StorageError> {
+    let chat = chats::find(conn, message.chat)?.ok_or(Refusal::NotFound)?;
+    part_change::apply(conn, policy, (chat, message), message_parts::set_previews)
 }

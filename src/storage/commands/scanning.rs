@@ -1,15 +1,15 @@
 //! What the scanner has found in attachments: shown by the messages that have them.
 
-use super::{outcome::take_number, threads};
+use super::part_change;
 use crate::{
     core::model::{
-        AttachmentState, Change, ChatId, MessageId, Refusal,
+        AttachmentState, ChatId, MessageId, Refusal,
         event::{Answer, Done},
     },
     storage::{
         AnyConn, StorageError, StoragePolicy,
         tables::{
-            chats, members, message_parts, messages,
+            chats, message_parts, messages,
             scans::{self, Waiting},
             stored_files,
         },
@@ -23,7 +23,7 @@ pub(crate) fn show(
     chat: ChatId,
     id: MessageId,
 ) -> Result<Done, StorageError> {
-    let mut chat = chats::find(conn, chat)?.ok_or(Refusal::NotFound)?;
+    let chat = chats::find(conn, chat)?.ok_or(Refusal::NotFound)?;
     let message = messages::in_chat(conn, chat.id, id)?.filter(|message| !message.is_deleted);
     let mut message = message.ok_or(Refusal::NotFound)?;
     let (mut dropped, mut is_changed) = (Vec::new(), false);
@@ -42,13 +42,7 @@ pub(crate) fn show(
         return Ok(Done::unchanged(Answer::Done));
     }
     stored_files::drop_references(conn, dropped)?;
-    take_number(&mut chat);
-    message.seq = chat.seq;
-    message_parts::set_attachments(conn, &message)?;
-    chats::update(conn, &chat)?;
-    message.note_readers(&members::readers(conn, &chat, policy.receipts_max_members)?);
-    let thread = threads::info_of(conn, chat.id, &message)?;
-    Ok(Done::changed(&chat, Answer::Done, Change::MessageEdited { message, thread }))
+    part_change::apply(conn, policy, (chat, message), message_parts::set_attachments)
 }
 
 /// Shows what the scanner has found in an upload that is not sent, or whose message is gone.
