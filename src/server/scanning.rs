@@ -71,7 +71,10 @@ async fn settle_file(state: &AppState, store: &FileStore, file: DueFile) -> Resu
         let id = file.id;
         state.writer.run("set_scan_verdict", move |conn, _| scans::set_verdict(conn, id, verdict)).await?;
     }
-    show(state, file.id).await?;
+    if let Err(refusal) = show(state, file.id).await {
+        claim.put_off(RETRY_AFTER).await?;
+        return Err(refusal);
+    }
     claim.finish().await?;
     store.wake.notify_one();
     Ok(true)

@@ -71,15 +71,18 @@ pub fn set_verdict(conn: &mut AnyConn, file: FileId, verdict: AttachmentState) -
     Ok(())
 }
 
-/// Ends the work on a file whose attachments all show the result. A copy that was added meanwhile has changed the claim, and
-/// leaves the file due.
+/// Ends the work on a file. It stays due if an attachment still waits, such as an upload that was sent meanwhile. A copy that
+/// was added meanwhile has changed the claim, and leaves it due too.
 pub fn finish(conn: &mut AnyConn, file: FileId, claimed: Timestamp) -> Result<(), StorageError> {
+    let now = Timestamp::now();
     sql!(
-        "UPDATE stored_files SET scan_at = NULL WHERE id = ? AND scan_at = ? \
-         AND NOT EXISTS (SELECT 1 FROM attachments a WHERE a.file_id = ? AND a.state = 'scanning')",
+        "UPDATE stored_files SET scan_at = CASE WHEN EXISTS ( \
+            SELECT 1 FROM attachments a WHERE a.file_id = ? AND a.state = 'scanning') THEN ? END \
+         WHERE id = ? AND scan_at = ?",
         file,
-        claimed,
-        file
+        now,
+        file,
+        claimed
     )
     .run(conn)?;
     Ok(())
